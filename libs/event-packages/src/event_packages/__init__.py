@@ -1,0 +1,1 @@
+"""Event packages without I/O (RFC 6665)."""

@@ -1,0 +1,1 @@
+"""The notifier: builds NOTIFY requests and runs their transactions."""
