@@ -1,7 +1,7 @@
 """Who is alive and who serves which shard: the records of the NATS key-value bucket and of HTTP.
 
-`shard.<n>` holds a ShardOwner, written by compare-and-set; `member.<service>.<instance>` holds a Member and lives
-only while its process renews it. A core whose member key is gone has lost its shards.
+`shards` holds the one ShardTable, written by compare-and-set; `member.<service>.<instance>` holds a Member and
+lives only while its process renews it. A core whose member key is gone has lost its shards (ADR 0004).
 """
 
 from zlib import crc32
@@ -9,6 +9,8 @@ from zlib import crc32
 from pydantic import BaseModel, ConfigDict, Field
 
 BUCKET = "lamplighter"
+TABLE_KEY = "shards"
+MEMBER_PREFIX = "member."
 
 
 class Record(BaseModel):
@@ -18,10 +20,17 @@ class Record(BaseModel):
 
 
 class ShardOwner(Record):
-    """The owner of one shard and the epoch (fencing token) of its ownership."""
+    """The owner of one shard; the epoch grows with every claim. Owner "": released, waiting to be claimed."""
 
     owner: str
     epoch: int = Field(ge=1)
+
+
+class ShardTable(Record):
+    """The owner of every shard that was ever claimed. `shards` is fixed when the cluster is created."""
+
+    shards: int = Field(ge=1)
+    owners: dict[int, ShardOwner] = Field(default_factory=dict)
 
 
 class Member(Record):
@@ -37,14 +46,9 @@ class Member(Record):
     """`host:port` on which it answers SIP, for an edge."""
 
 
-def shard_key(shard: int) -> str:
-    """Return the bucket's key of a shard."""
-    return f"shard.{shard}"
-
-
 def member_key(service: str, instance: str) -> str:
     """Return the bucket's key of a live process."""
-    return f"member.{service}.{instance}"
+    return f"{MEMBER_PREFIX}{service}.{instance}"
 
 
 def shard_of(presentity: str, shards: int) -> int:

@@ -1,0 +1,248 @@
+"""Who is alive and who owns which shard, kept in a NATS key-value bucket (design §3 "Ownership").
+
+Rule 1: what is known here may be old. Correctness rests on the fence in PostgreSQL; this only routes.
+Rule 2: while NATS is away the last known ownership stands.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js.api import KeyValueConfig, StorageType
+from nats.js.errors import KeyDeletedError, KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.kv import KeyValue
+
+from lamplighter_proto.ownership import (
+    BUCKET,
+    MEMBER_PREFIX,
+    TABLE_KEY,
+    Member,
+    ShardOwner,
+    ShardTable,
+    member_key,
+)
+
+logger = logging.getLogger(__name__)
+
+RESYNC_SECONDS = 30.0
+RETRY_SECONDS = 0.25
+
+
+class Routes(Protocol):
+    """What those who only send commands need of the directory."""
+
+    @property
+    def synced(self) -> bool:
+        """Return whether the bucket has been read."""
+
+    def owner_of(self, shard: int) -> str | None:
+        """Return the instance that owns a shard, None while nobody does."""
+
+    def on_change(self, listener: Callable[[int], None]) -> None:
+        """Call `listener(shard)` when a shard has a new owner or its owner begins anew."""
+
+
+class View:
+    """What the bucket says, without I/O."""
+
+    def __init__(self) -> None:
+        self.table: ShardTable | None = None
+        self.revision = 0
+        self.members: dict[str, Member] = {}
+
+    def take_table(self, table: ShardTable, revision: int) -> list[int]:
+        """Take a newer table; return the shards whose ownership is not what it was."""
+        if revision <= self.revision:
+            return []
+        before = self.table.owners if self.table else {}
+        self.table, self.revision = table, revision
+        return [shard for shard, owner in table.owners.items() if before.get(shard) != owner]
+
+    def take_member(self, key: str, member: Member | None) -> bool:
+        """Take a member's record, None when it is gone; return whether who is alive changed."""
+        before = self.members.pop(key, None)
+        if member is not None:
+            self.members[key] = member
+        return before != member
+
+    def owner_of(self, shard: int) -> str | None:
+        """Return the instance that owns a shard."""
+        owner = self.table.owners.get(shard) if self.table else None
+        return owner.owner or None if owner else None
+
+    def alive(self, service: str) -> set[str]:
+        """Return the instances of a service that are alive."""
+        return {member.instance for member in self.members.values() if member.service == service}
+
+
+class Directory:
+    """Watches the bucket, keeps our own member key alive, and changes the shard table."""
+
+    def __init__(self, client: Client, *, lease_seconds: float = 5.0, replicas: int = 1) -> None:
+        self.view = View()
+        self.synced = False
+        self._nc = client
+        self._lease_seconds = lease_seconds
+        self._replicas = replicas
+        self._kv: KeyValue | None = None
+        self._member: Member | None = None
+        self._shard_listeners: list[Callable[[int], None]] = []
+        self._member_listeners: list[Callable[[], None]] = []
+        self._replaced_listeners: list[Callable[[], None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to watch; returns when the bucket has been read once."""
+        read = asyncio.Event()
+        self._tasks.append(asyncio.create_task(self._watch_for_ever(read), name="directory-watch"))
+        await read.wait()
+
+    async def close(self) -> None:
+        """Stop watching and withdraw our member key."""
+        for task in self._tasks:
+            task.cancel()
+        if self._kv is not None and self._member is not None and self._nc.is_connected:
+            await self._kv.delete(member_key(self._member.service, self._member.instance))
+
+    def owner_of(self, shard: int) -> str | None:
+        """Return the instance that owns a shard, None while nobody does."""
+        return self.view.owner_of(shard)
+
+    def members(self) -> list[Member]:
+        """Return everybody alive, in a stable order."""
+        return [member for _, member in sorted(self.view.members.items())]
+
+    def on_change(self, listener: Callable[[int], None]) -> None:
+        """Call `listener(shard)` when a shard has a new owner or its owner begins anew."""
+        self._shard_listeners.append(listener)
+
+    def on_members(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` when somebody comes or goes."""
+        self._member_listeners.append(listener)
+
+    def on_replaced(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` when another process has taken our instance name."""
+        self._replaced_listeners.append(listener)
+
+    async def announce(self, member: Member) -> None:
+        """Make our member key known and keep it alive until `close`."""
+        self._member = member
+        await self._renew()
+        self._tasks.append(asyncio.create_task(self._renew_for_ever(), name="directory-renew"))
+
+    async def change_table(self, change: Callable[[ShardTable], ShardTable | None], shards: int) -> ShardTable | None:
+        """Apply `change` to the newest table by compare-and-set; None from it means: nothing to do.
+
+        Returns the table that was written, or None. Raises nats.errors.Error while the bucket is away.
+        """
+        assert self._kv is not None, "start first"
+        while True:
+            table, revision = await self._read_table(self._kv, shards)
+            changed = change(table)
+            if changed is None:
+                return None
+            try:
+                value = changed.model_dump_json().encode()
+                if revision:
+                    revision = await self._kv.update(TABLE_KEY, value, last=revision)
+                else:
+                    revision = await self._kv.create(TABLE_KEY, value)
+            except KeyWrongLastSequenceError:
+                continue
+            self._take_table(changed, revision)
+            return changed
+
+    async def _read_table(self, kv: KeyValue, shards: int) -> tuple[ShardTable, int]:
+        try:
+            entry = await kv.get(TABLE_KEY)
+        except (KeyNotFoundError, KeyDeletedError):
+            return ShardTable(shards=shards), 0
+        return ShardTable.model_validate_json(entry.value or b""), entry.revision or 0
+
+    async def _renew_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease_seconds / 3)
+            try:
+                await self._renew()
+            except (NatsError, TimeoutError) as error:
+                logger.warning("lease not renewed", extra={"error": repr(error)})
+
+    async def _renew(self) -> None:
+        assert self._member is not None
+        key = member_key(self._member.service, self._member.instance)
+        await self._nc.jetstream().publish(
+            f"$KV.{BUCKET}.{key}", self._member.model_dump_json().encode(), msg_ttl=self._lease_seconds
+        )
+
+    async def _open(self) -> KeyValue:
+        return await self._nc.jetstream().create_key_value(
+            KeyValueConfig(
+                bucket=BUCKET, storage=StorageType.FILE, replicas=self._replicas, limit_marker_ttl=self._lease_seconds
+            )
+        )
+
+    async def _watch_for_ever(self, read: asyncio.Event) -> None:
+        while True:
+            try:
+                self._kv = await self._open()
+                await self._watch(self._kv, read)
+            except (NatsError, TimeoutError) as error:
+                logger.warning("directory not readable", extra={"error": repr(error)})
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _watch(self, kv: KeyValue, read: asyncio.Event) -> None:
+        """Follow the bucket for a while; whoever is not in it at the start is gone."""
+        watcher = await kv.watchall()
+        seen: set[str] | None = set()
+        try:
+            async with asyncio.timeout(RESYNC_SECONDS):
+                async for entry in watcher:
+                    if entry is None:
+                        self._forget_all_but(seen or set())
+                        seen, self.synced = None, True
+                        read.set()
+                        continue
+                    self._take(entry)
+                    if seen is not None:
+                        seen.add(entry.key)
+        except TimeoutError:
+            return
+        finally:
+            if self._nc.is_connected:
+                await watcher.stop()  # type: ignore[no-untyped-call]
+
+    def _take(self, entry: KeyValue.Entry) -> None:
+        if entry.key == TABLE_KEY and entry.value:
+            self._take_table(ShardTable.model_validate_json(entry.value), entry.revision or 0)
+        elif entry.key.startswith(MEMBER_PREFIX):
+            gone = entry.operation is not None or not entry.value
+            self._take_member(entry.key, None if gone else Member.model_validate_json(entry.value or b""))
+
+    def _take_table(self, table: ShardTable, revision: int) -> None:
+        for shard in self.view.take_table(table, revision):
+            for listener in self._shard_listeners:
+                listener(shard)
+
+    def _take_member(self, key: str, member: Member | None) -> None:
+        if not self.view.take_member(key, member):
+            return
+        ours = self._member
+        if ours and member and key == member_key(ours.service, ours.instance) and member.token != ours.token:
+            for replaced in self._replaced_listeners:
+                replaced()
+        for listener in self._member_listeners:
+            listener()
+
+    def _forget_all_but(self, keys: set[str]) -> None:
+        for key in [key for key in self.view.members if key not in keys]:
+            self._take_member(key, None)
+
+
+def claimed(table: ShardTable, shard: int, owner: str) -> ShardTable:
+    """Return the table in which `owner` has newly claimed a shard."""
+    before = table.owners.get(shard)
+    epoch = before.epoch + 1 if before else 1
+    return table.model_copy(update={"owners": {**table.owners, shard: ShardOwner(owner=owner, epoch=epoch)}})
