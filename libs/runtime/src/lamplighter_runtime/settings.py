@@ -2,7 +2,7 @@
 
 Rule 1: the environment is an argument; nothing but `environment()` reads the process's own.
 Rule 2: a variable with our prefix that no field claims stops the start, as does a value that does not fit.
-Rule 3: error lines name the variable and never repeat its value, which may be a password.
+Rule 3: error lines name the variable; a value, which may be a password, is theirs only if its validator says so.
 """
 
 import json
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, ClassVar, Literal, Self, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from lamplighter_proto.subjects import check_instance
@@ -21,6 +21,10 @@ LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR"],
     BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
 ]
+Instance = Annotated[
+    str, Field(description="Name of this process on the bus, stable across restarts: letters, digits, - and _.")
+]
+HttpPort = Annotated[int, Field(ge=0, le=65535, description="Port of the HTTP endpoint; 0 takes a free one.")]
 
 # Kubernetes adds these to every pod for each Service of the namespace, and ours bear the names of our prefixes.
 _SERVICE_LINK = re.compile(
@@ -95,26 +99,31 @@ class EnvSettings(BaseModel):
 
     @classmethod
     def _wrong_line(cls, error: ErrorDetails) -> str:
-        if not error["loc"]:
-            return f"{cls.env_prefix}*: {error['msg']}"
-        return f"{cls._variable(str(error['loc'][0]))}: {error['msg']}"
+        variable = cls._variable(str(error["loc"][0])) if error["loc"] else f"{cls.env_prefix}*"
+        return f"{variable}: {error['msg'].removeprefix('Value error, ')}"
 
 
 class ServiceSettings(EnvSettings):
-    """What every service is told; a subclass sets the prefix and defaults for `instance` and `http_port`."""
+    """What every service is told; a subclass sets the prefix and the defaults of `instance` and `http_port`.
 
-    instance: Annotated[str, AfterValidator(check_instance)] = Field(
-        description="Name of this process on the bus, stable across restarts: letters, digits, - and _."
-    )
+    It does so with their types, `instance: Instance = "edge-1"`, which carry the descriptions.
+    """
+
+    instance: Instance
     nats_url: str = Field(default="nats://127.0.0.1:4222", description="NATS servers, with commas between them.")
     lease_seconds: float = Field(default=5.0, gt=0, description="How long we count as alive without a sign of life.")
     shards: int = Field(default=64, ge=1, le=65536, description="Shards of the cluster, fixed when it is created.")
     http_host: str = Field(default="127.0.0.1", description="Address of the HTTP endpoint.")
-    http_port: int = Field(ge=0, le=65535, description="Port of the HTTP endpoint; 0 takes a free one.")
+    http_port: HttpPort
     http_url: str = Field(default="", description="Base URL that others reach it by; empty: made of host and port.")
     log_level: LogLevel = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_format: Literal["json", "text"] = Field(default="json", description="JSON lines, or text for people.")
     stop_seconds: float = Field(default=20.0, gt=0, description="How long stopping may take before it is cut short.")
+
+    @field_validator("instance")
+    @classmethod
+    def _instance_is_a_token(cls, value: str) -> str:
+        return check_instance(value)
 
 
 def _json(text: str) -> object:
