@@ -148,7 +148,11 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
-        raise StartError(f"HTTP address {host} port {port}: {error.strerror or error}") from error
+        raise StartError(f"HTTP address {host} port {port}: {_reason(error)}") from error
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
 
 
 def _url(listener: socket.socket) -> str:

@@ -57,6 +57,8 @@ class Registry:
     """Metrics of one service, those of its process and interpreter included."""
 
     def __init__(self) -> None:
+        # One `_created` sample more for each counter would double what an operator stores.
+        prometheus_client.disable_created_metrics()
         self.collectors = CollectorRegistry()
         ProcessCollector(registry=self.collectors)
         PlatformCollector(registry=self.collectors)
