@@ -58,7 +58,7 @@ class Registry:
 
     def __init__(self) -> None:
         # One `_created` sample more for each counter would double what an operator stores.
-        prometheus_client.disable_created_metrics()
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.collectors = CollectorRegistry()
         ProcessCollector(registry=self.collectors)
         PlatformCollector(registry=self.collectors)

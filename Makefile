@@ -1,0 +1,84 @@
+# `make` prints the targets. Python 3.11 or newer and make are all that a fresh machine needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+MEMBERS := proto libs/sip libs/event-packages libs/runtime services/sip-edge services/presence-core \
+           services/notifier services/xcap-sync cli
+SOURCES := proto libs services cli tests
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+MANIFESTS := constraints.txt $(addsuffix /pyproject.toml,$(MEMBERS))
+
+# The first of these that is new enough and can make a virtual environment.
+FOUND = $(shell for python in python3.11 python3.12 python3.13 python3.14 python3; do \
+    $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+    && echo $$python && break; done)
+PYTHON ?= $(FOUND)
+
+.PHONY: help
+help: ## print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(VENV)/.run ## start everything in the foreground (ARGS="--policy rules …" for `lamplighter up`)
+	exec $(BIN)/lamplighter up $(ARGS)
+
+.PHONY: install
+install: $(VENV)/.dev ## make .venv with the services and the developers' tools
+
+.PHONY: check
+check: format lint types imports test ## all that must hold before a push: format, lint, types, imports, test
+
+.PHONY: format
+format: $(VENV)/.dev ## fail where `make fmt` would change something
+	$(BIN)/ruff format --check $(wildcard $(SOURCES))
+
+.PHONY: lint
+lint: $(VENV)/.dev ## find mistakes and bad style
+	$(BIN)/ruff check $(wildcard $(SOURCES))
+
+.PHONY: types
+types: $(VENV)/.dev ## check the types
+	$(BIN)/mypy $(wildcard $(SOURCES))
+
+.PHONY: imports
+imports: $(VENV)/.dev ## check who may import whom
+	$(BIN)/lint-imports
+
+.PHONY: test
+test: $(VENV)/.dev ## run all tests (ARGS="-k name …" for pytest)
+	$(BIN)/pytest $(ARGS)
+
+.PHONY: fmt
+fmt: $(VENV)/.dev ## format the sources and mend what can be mended without a doubt
+	$(BIN)/ruff format $(wildcard $(SOURCES))
+	$(BIN)/ruff check --fix $(wildcard $(SOURCES))
+
+.PHONY: proto
+proto: $(VENV)/.run ## write proto/asyncapi.yaml from the messages
+	$(BIN)/python -m lamplighter_proto.asyncapi > proto/asyncapi.yaml.new
+	mv proto/asyncapi.yaml.new proto/asyncapi.yaml
+
+.PHONY: clean
+clean: ## remove .venv, caches and the data of `make run`
+	rm -rf $(VENV) data .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find $(wildcard $(SOURCES)) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.python:
+	@test -n '$(PYTHON)' || { echo 'no Python 3.11 or newer with venv: set PYTHON=' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.python $(MANIFESTS)
+	@echo 'installing the services into $(VENV)'
+	@$(PIP) hatchling editables
+	@$(PIP) --no-build-isolation $(addprefix --editable ,$(MEMBERS))
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+	@echo 'installing the developers'\'' tools into $(VENV)'
+	@$(PIP) --requirement requirements-dev.txt
+	@touch $@
