@@ -1,0 +1,171 @@
+"""Telling watchers: from changed states and offers to Notify messages, and from outcomes back (RFC 6665 §4.2.2)."""
+
+import logging
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from lamplighter_proto import Notify, Outcome, Target, subjects
+from lamplighter_runtime.bus import Bus
+from presence_core.commit import Committer
+from presence_core.domain.delivery import CSEQ_BLOCK, Consequence, Delivery, Patience
+from presence_core.domain.subscription import STATE_NAMES
+from presence_core.metrics import Metrics
+from presence_core.shard import Due, Entry, Shard
+from presence_core.store import Progress
+
+logger = logging.getLogger(__name__)
+
+TARGETS_PER_NOTIFY = 200
+"""So that one message stays well below a frame's limit and a large fan-out is shared by the notifiers."""
+STILL_TRYING = 100
+
+
+def document_hash(document: bytes | None) -> int:
+    """Return the signed 64-bit hash by which a confirmed document is remembered."""
+    return int.from_bytes(blake2b(document or b"", digest_size=8).digest(), "big", signed=True)
+
+
+class Teller:
+    """Gathers who has to hear what, and tells them once per batch."""
+
+    def __init__(
+        self, bus: Bus, committer: Committer, metrics: Metrics, *, core: str, patience: Patience, silence: float
+    ) -> None:
+        self._bus = bus
+        self._committer = committer
+        self._metrics = metrics
+        self._core = core
+        self._patience = patience
+        self._silence = silence
+        self._changed: dict[int, tuple[Shard, Entry]] = {}
+        self._offered: dict[str, tuple[Shard, Delivery]] = {}
+
+    def changed(self, shard: Shard, entry: Entry) -> None:
+        """Take note that the committed state of a presentity may be another one."""
+        self._changed[id(entry)] = (shard, entry)
+
+    def offer(self, shard: Shard, delivery: Delivery) -> None:
+        """Take note that a watcher may have to hear of its state."""
+        self._offered[delivery.subscription.local_tag] = (shard, delivery)
+
+    def tell(self, now: float) -> None:
+        """Send what has to be sent."""
+        changed, self._changed = self._changed, {}
+        offered, self._offered = self._offered, {}
+        for shard, entry in changed.values():
+            if entry.recompose(now):
+                self._notify(shard, entry, entry.watchers.values(), now)
+        for shard, delivery in offered.values():
+            subscription = delivery.subscription
+            entry_of = shard.entries.get((subscription.presentity, subscription.event))
+            if entry_of is not None:
+                self._notify(shard, entry_of, (delivery,), now)
+
+    def _notify(self, shard: Shard, entry: Entry, deliveries: Iterable[Delivery], now: float) -> None:
+        due = [one for one in deliveries if one.due(entry.version, now)]
+        for one in due:
+            if one.left < CSEQ_BLOCK // 2:
+                self.save_progress(shard, one.subscription.local_tag, one)
+        targets = [self._target(shard, entry, one, now) for one in due if one.left]
+        for start in range(0, len(targets), TARGETS_PER_NOTIFY):
+            notify = Notify(
+                core=self._core,
+                event=entry.package.name,
+                content_type=entry.package.content_types[0] if entry.document else "",
+                document=entry.document or b"",
+                targets=tuple(targets[start : start + TARGETS_PER_NOTIFY]),
+            )
+            self._bus.send(subjects.NOTIFY, notify)
+        self._metrics.notifies.inc(len(targets))
+
+    def _target(self, shard: Shard, entry: Entry, delivery: Delivery, now: float) -> Target:
+        subscription = delivery.subscription
+        cseq = delivery.send(entry.version, now)
+        shard.heard(subscription.local_tag, delivery)
+        return Target(
+            shard=shard.number,
+            presentity=subscription.presentity,
+            dialog=subscription.dialog,
+            cseq=cseq,
+            version=cseq - 1,
+            state=STATE_NAMES[subscription.status],
+            expires=max(0, int(subscription.expires - now)),
+            reason=subscription.reason,
+        )
+
+    def on_outcome(self, shard: Shard, outcome: Outcome, now: float) -> None:
+        """Take the outcome of a NOTIFY, or word that it is still being tried."""
+        delivery = shard.deliveries.get(outcome.local_tag)
+        if delivery is None or delivery.in_flight != outcome.cseq:
+            return
+        if outcome.status == STILL_TRYING:
+            delivery.heard = now
+            shard.heard(outcome.local_tag, delivery)
+            return
+        shard.in_flight.pop(outcome.local_tag, None)
+        consequence = delivery.settle(outcome.cseq, outcome.status, outcome.retry_after, self._patience, now)
+        if consequence is Consequence.CONFIRMED:
+            self._confirmed(shard, outcome.local_tag, delivery)
+        elif consequence is Consequence.TRY_AGAIN:
+            shard.wheel.set((Due.RETRY, outcome.local_tag), delivery.again_at)
+        elif consequence is Consequence.ENDS:
+            self._end(shard, outcome)
+        self._metrics.outcomes.labels(consequence.value if consequence else "late").inc()
+
+    def _confirmed(self, shard: Shard, tag: str, delivery: Delivery) -> None:
+        if delivery.over and not delivery.forced:
+            self.remove(shard, tag)
+            return
+        shard.unsaved.add(tag)
+        self.offer(shard, delivery)
+
+    def _end(self, shard: Shard, outcome: Outcome) -> None:
+        logger.info(
+            "subscription ended by its watcher's answer",
+            extra={"status": outcome.status, "presentity": outcome.presentity, "local_tag": outcome.local_tag},
+        )
+        self.remove(shard, outcome.local_tag)
+
+    def remove(self, shard: Shard, tag: str) -> None:
+        """Forget a subscription, here and in the store."""
+        if tag in shard.subscriptions:
+            self._committer.changes(shard.number, shard.epoch).gone[tag] = shard.number
+        shard.forget_subscription(tag)
+
+    def sweep(self, shard: Shard, now: float) -> None:
+        """Tell again what got lost with a notifier that gives no word."""
+        for _, delivery in shard.silent(now - self._silence):
+            delivery.silent(now)
+            self._metrics.silences.inc()
+            self.offer(shard, delivery)
+
+    def save_progress(self, shard: Shard, tag: str, delivery: Delivery) -> None:
+        """Save how far a delivery has come, and reserve its next CSeq numbers."""
+        if tag not in shard.subscriptions:
+            return
+        shard.unsaved.discard(tag)
+        limit = delivery.cseq + CSEQ_BLOCK
+        self._committer.changes(shard.number, shard.epoch).progress[tag] = Progress(
+            shard=shard.number, local_tag=tag, cseq_limit=limit, notified=self._notified(shard, delivery)
+        )
+        self._committer.then(shard.number, self._reserved, shard, delivery, limit)
+
+    def _reserved(self, shard: Shard, delivery: Delivery, limit: int) -> None:
+        delivery.cseq_limit = max(delivery.cseq_limit, limit)
+        self.offer(shard, delivery)
+
+    def _notified(self, shard: Shard, delivery: Delivery) -> int | None:
+        """Return the hash of what the watcher surely has, None when that is not today's state."""
+        subscription = delivery.subscription
+        entry = shard.entries.get((subscription.presentity, subscription.event))
+        if entry is None or delivery.confirmed != entry.version:
+            return None
+        return document_hash(entry.document)
+
+    def save_all_progress(self, shard: Shard) -> None:
+        """Save the progress of everybody whose progress is not saved."""
+        for tag in tuple(shard.unsaved):
+            delivery = shard.deliveries.get(tag)
+            if delivery is not None:
+                self.save_progress(shard, tag, delivery)
+        shard.unsaved.clear()

@@ -1,0 +1,1 @@
+"""The rules of the core: no clocks, sockets, logs or locks."""

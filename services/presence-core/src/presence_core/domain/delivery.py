@@ -1,0 +1,121 @@
+"""Delivery of state to one watcher (RFC 6665 §4.2.2), and what each outcome of a NOTIFY does.
+
+Rule 1: at most one NOTIFY is in flight; what happens meanwhile is told by the next one, once, as it then is.
+Rule 2: a CSeq is used once, and only below the limit that is reserved in the store.
+Rule 3: a subscription that ended has exactly one more state to tell: that it ended.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from presence_core.domain.subscription import Status, Subscription
+
+CSEQ_BLOCK = 1000
+"""CSeq numbers reserved at a time: a new owner begins above what its predecessor may have used."""
+
+
+class Consequence(Enum):
+    """What the final response to a NOTIFY does to its subscription."""
+
+    CONFIRMED = "confirmed"
+    TRY_AGAIN = "try again"
+    ENDS = "ends"
+
+
+_TRY_AGAIN = frozenset({401, 407, 408, 423, 429, 430, 480, 486, 491})
+"""Answers of the moment (408, 430, 480, 486, 491), or of the transaction alone (RFC 5057 §5.1, §5.2): 401 and 407,
+for which we hold no credentials, and every 3xx, for a dialog is not redirected."""
+
+
+def consequence_of(status: int) -> Consequence:
+    """Return what a final status does. The one table of design §2 and RFC 5057 §5.
+
+    2xx confirms. 3xx, those of _TRY_AGAIN and 5xx (except 501) get further tries. Everything else (403, 404, 405,
+    410, 416, 481, 489, 501, 603, 604, ...) is a refusal and ends the subscription.
+    """
+    if 200 <= status < 300:
+        return Consequence.CONFIRMED
+    if 300 <= status < 400 or status in _TRY_AGAIN:
+        return Consequence.TRY_AGAIN
+    if 500 <= status < 600 and status != 501:
+        return Consequence.TRY_AGAIN
+    return Consequence.ENDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a watcher that does not answer well is tried."""
+
+    tries: int
+    """NOTIFYs in a row that may fail before the subscription ends."""
+    spacing: float
+    """Seconds until the second try; doubles for each further one."""
+    longest: float
+    """Seconds between tries at most, also when Retry-After asks for more."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Delivery:
+    """Where one watcher stands. Versions count the states of its presentity within this process."""
+
+    subscription: Subscription
+    cseq: int
+    cseq_limit: int
+    """The last CSeq that the store has reserved for us."""
+    sent: int = -1
+    confirmed: int = -1
+    in_flight: int = 0
+    """CSeq of the NOTIFY whose outcome is awaited; 0: none."""
+    heard: float = 0.0
+    """When the notifier last gave word of it."""
+    forced: bool = False
+    """A NOTIFY is due even if the state is the one that was sent (RFC 6665 §4.2.1.2)."""
+    failures: int = 0
+    again_at: float = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Return whether the subscription has ended and only its last NOTIFY remains."""
+        return self.subscription.status == Status.TERMINATED
+
+    def due(self, version: int, now: float) -> bool:
+        """Return whether a NOTIFY has to leave now for the state `version`, if it has a CSeq."""
+        wanted = self.forced or self.sent != version
+        return wanted and not self.in_flight and now >= self.again_at
+
+    @property
+    def left(self) -> int:
+        """Return how many reserved CSeq numbers are left."""
+        return self.cseq_limit - self.cseq
+
+    def send(self, version: int, now: float) -> int:
+        """Take note that the state `version` leaves now; return the CSeq of its NOTIFY."""
+        self.cseq += 1
+        self.in_flight, self.heard = self.cseq, now
+        self.sent, self.forced = version, False
+        return self.cseq
+
+    def settle(self, cseq: int, status: int, retry_after: int, patience: Patience, now: float) -> Consequence | None:
+        """Take the outcome of a NOTIFY; None when it is of no NOTIFY that is awaited."""
+        if cseq != self.in_flight:
+            return None
+        self.in_flight = 0
+        consequence = consequence_of(status)
+        if consequence is Consequence.CONFIRMED:
+            self.confirmed, self.failures, self.again_at = self.sent, 0, 0.0
+        elif consequence is Consequence.TRY_AGAIN:
+            consequence = self._failed(retry_after, patience, now)
+        return consequence
+
+    def _failed(self, retry_after: int, patience: Patience, now: float) -> Consequence:
+        self.failures += 1
+        if self.failures >= patience.tries:
+            return Consequence.ENDS
+        spacing = patience.spacing * 2 ** (self.failures - 1)
+        self.again_at = now + min(max(spacing, retry_after), patience.longest)
+        self.forced = True
+        return Consequence.TRY_AGAIN
+
+    def silent(self, now: float) -> None:
+        """Give up waiting for word of the NOTIFY in flight: its notifier died, the state is told again."""
+        self.in_flight, self.forced = 0, True

@@ -1,0 +1,211 @@
+"""Publications of one presentity for one event package (RFC 3903 §6).
+
+Rule 1: a Presentity is a value; a decision makes a new one.
+Rule 2: a removed publication stays for a while as a tombstone, so that a repeated removal is known for what it is.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import NewType
+
+from event_packages.base import Document, EventPackage
+from event_packages.errors import (
+    BadRequest,
+    ConditionalRequestFailed,
+    Forbidden,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
+from lamplighter_proto import Publish, Transaction
+from presence_core.domain.lifetime import Bounds, grant
+
+ETag = NewType("ETag", str)
+TOMBSTONE_SECONDS = 64
+"""Twice the time in which a request may be repeated (RFC 3261 §17.1.2.2, Timer F)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """One publication. `expires` is epoch seconds, 0 when removed; `modified` epoch microseconds, for the order."""
+
+    pub: str
+    """Names the publication in the store for all its life; its first entity-tag."""
+    etag: str
+    expires: int
+    received: int
+    modified: int
+    transaction: Transaction
+    content_type: str
+    body: bytes
+    sender: str
+    document: Document | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an operator grants to publishers."""
+
+    bounds: Bounds
+    body_bytes: int
+    publications: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presentity:
+    """All publications of a presentity for one package, the one modified last at the end."""
+
+    aor: str
+    event: str
+    publications: tuple[Publication, ...] = ()
+
+    def live(self, now: float) -> list[Publication]:
+        """Return the publications that count."""
+        return [publication for publication in self.publications if publication.expires > now]
+
+    def documents(self, now: float) -> list[Document]:
+        """Return the documents to compose, oldest first."""
+        return [one.document for one in self.publications if one.expires > now and one.document is not None]
+
+    def next_expiry(self) -> int | None:
+        """Return when the next publication ends or the next tombstone goes, in epoch seconds."""
+        return min((forget_at(publication) for publication in self.publications), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """An accepted PUBLISH: the new state, the row to save (None for a repeat), and what to answer."""
+
+    presentity: Presentity
+    publication: Publication
+    lifetime: int
+    repeated: bool = False
+    changed: bool = True
+    """Whether watchers may see a difference; a refresh changes nothing (RFC 3903 §6 step 6)."""
+
+
+def forget_at(publication: Publication) -> int:
+    """Return the epoch second at which a publication may be forgotten."""
+    return publication.expires or publication.received + TOMBSTONE_SECONDS
+
+
+def expired(presentity: Presentity, now: float) -> Presentity:
+    """Return the presentity without what has ended."""
+    kept = tuple(one for one in presentity.publications if forget_at(one) > now)
+    return presentity if len(kept) == len(presentity.publications) else replace(presentity, publications=kept)
+
+
+def decide_publish(
+    presentity: Presentity, command: Publish, package: EventPackage, limits: Limits, *, etag: ETag, now: float
+) -> Published:
+    """Decide a PUBLISH by the steps of RFC 3903 §6; raise the Rejection that answers it."""
+    repeated = _find_repeat(presentity.publications, command.transaction)
+    if repeated is not None:
+        return _repeat(presentity, repeated, now)
+    if len(command.if_match) > 1:
+        raise BadRequest("Only one SIP-If-Match is allowed")
+    _check_body(command, package, limits)
+    lifetime = grant(command.expires, limits.bounds)
+    if command.if_match:
+        return _change(presentity, _find(presentity, command.if_match[0], now), command, package, lifetime, etag, now)
+    return _create(presentity, command, package, limits, lifetime, etag, now)
+
+
+def _find_repeat(publications: Iterable[Publication], transaction: Transaction) -> Publication | None:
+    return next((one for one in publications if one.transaction == transaction), None)
+
+
+def _repeat(presentity: Presentity, publication: Publication, now: float) -> Published:
+    lifetime = max(0, int(publication.expires - now))
+    return Published(presentity=presentity, publication=publication, lifetime=lifetime, repeated=True, changed=False)
+
+
+def _find(presentity: Presentity, etag: str, now: float) -> Publication:
+    for publication in presentity.publications:
+        if publication.etag == etag and publication.expires > now:
+            return publication
+    raise ConditionalRequestFailed
+
+
+def _check_body(command: Publish, package: EventPackage, limits: Limits) -> None:
+    if len(command.body) > limits.body_bytes:
+        raise RequestEntityTooLarge
+    if not command.body:
+        if not command.if_match and command.expires != 0:
+            raise BadRequest("An initial PUBLISH needs a body")
+        return
+    if command.content_type.partition(";")[0].strip().lower() not in package.content_types:
+        raise UnsupportedMediaType(package.content_types)
+
+
+def _create(
+    presentity: Presentity,
+    command: Publish,
+    package: EventPackage,
+    limits: Limits,
+    lifetime: int,
+    etag: ETag,
+    now: float,
+) -> Published:
+    if lifetime and len(presentity.live(now)) >= limits.publications:
+        raise Forbidden("Too many publications")
+    created = Publication(
+        pub=etag,
+        etag=etag,
+        expires=ceil(now + lifetime) if lifetime else 0,
+        received=int(now),
+        modified=int(now * 1e6),
+        transaction=command.transaction,
+        content_type=command.content_type,
+        body=command.body,
+        sender=command.sender,
+        document=package.parse(command.body) if command.body else None,
+    )
+    return _with(presentity, presentity.publications, created, lifetime, changed=lifetime > 0)
+
+
+def _change(
+    presentity: Presentity,
+    before: Publication,
+    command: Publish,
+    package: EventPackage,
+    lifetime: int,
+    etag: ETag,
+    now: float,
+) -> Published:
+    """Refresh, modify or remove a publication (RFC 3903 §4.2 to §4.5)."""
+    body = {}
+    if command.body:
+        body = {
+            "content_type": command.content_type,
+            "body": command.body,
+            "document": package.parse(command.body),
+            "modified": int(now * 1e6),
+        }
+    after = replace(
+        before,
+        etag=etag,
+        expires=ceil(now + lifetime) if lifetime else 0,
+        received=int(now),
+        transaction=command.transaction,
+        sender=command.sender,
+        **body,
+    )
+    others = tuple(one for one in presentity.publications if one.pub != before.pub)
+    if body or not lifetime:
+        return _with(presentity, others, after, lifetime, changed=True)
+    # A refresh keeps its place: it does not make a state the newest.
+    same_place = tuple(after if one.pub == before.pub else one for one in presentity.publications)
+    refreshed = replace(presentity, publications=same_place)
+    return Published(presentity=refreshed, publication=after, lifetime=lifetime, changed=False)
+
+
+def _with(
+    presentity: Presentity, others: tuple[Publication, ...], newest: Publication, lifetime: int, *, changed: bool
+) -> Published:
+    return Published(
+        presentity=replace(presentity, publications=(*others, newest)),
+        publication=newest,
+        lifetime=lifetime,
+        changed=changed,
+    )

@@ -1,0 +1,185 @@
+"""The life of a subscription on the notifier's side (RFC 6665 §4.2.1, §4.4.1).
+
+Rule 1: a Subscription is a value; a decision makes a new one.
+Rule 2: an ended subscription stays until its last NOTIFY is settled, so that a repeated SUBSCRIBE is known.
+"""
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from math import ceil
+
+from event_packages.base import EventPackage
+from event_packages.errors import BadRequest, NoSuchDialog, NotAcceptable, StaleCSeq
+from lamplighter_proto import Dialog, Subscribe
+from presence_core.domain.lifetime import Bounds, grant
+
+STALE_RETRY_SECONDS = 1
+
+
+class Status(IntEnum):
+    """The states of a watcher, numbered as in `active_watchers.status`."""
+
+    ACTIVE = 1
+    PENDING = 2
+    TERMINATED = 3
+    WAITING = 4
+
+
+STATE_NAMES = {Status.ACTIVE: "active", Status.PENDING: "pending", Status.TERMINATED: "terminated"}
+"""Names of the Subscription-State header (RFC 6665 §4.1.3)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """One watcher's dialog. `expires` is epoch seconds; `reason` goes with a status that needs one."""
+
+    presentity: str
+    event: str
+    event_id: str
+    watcher: str
+    dialog: Dialog
+    remote_cseq: int
+    expires: int
+    accept: tuple[str, ...] | None
+    status: Status = Status.ACTIVE
+    reason: str = ""
+
+    @property
+    def local_tag(self) -> str:
+        """Return the tag of ours that names the dialog."""
+        return self.dialog.local_tag
+
+    @property
+    def call(self) -> tuple[str, str]:
+        """Return what the peer's requests outside a dialog would share: Call-ID and its tag."""
+        return (self.dialog.call_id, self.dialog.remote_tag)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribed:
+    """An accepted SUBSCRIBE; a repeat changes and tells nothing. `fetch`: one NOTIFY and gone, nothing to keep."""
+
+    subscription: Subscription
+    lifetime: int
+    repeated: bool = False
+    fetch: bool = False
+
+
+def decide_subscribe(
+    known: Subscription | None, command: Subscribe, package: EventPackage, bounds: Bounds, *, local_tag: str, now: float
+) -> Subscribed:
+    """Decide a SUBSCRIBE; `known` is the subscription of its dialog or, for an initial one, of its Call-ID.
+
+    Raises the Rejection that answers it (400, 406, 423, 481, 500).
+    """
+    if command.to_tag:
+        return _in_dialog(known, command, package, bounds, now)
+    if known is not None and known.remote_cseq == command.transaction.cseq:
+        return _repeat(known, now)
+    return _initial(command, package, bounds, local_tag, now)
+
+
+def _repeat(known: Subscription, now: float) -> Subscribed:
+    lifetime = 0 if known.status == Status.TERMINATED else max(0, int(known.expires - now))
+    return Subscribed(subscription=known, lifetime=lifetime, repeated=True)
+
+
+def _initial(command: Subscribe, package: EventPackage, bounds: Bounds, local_tag: str, now: float) -> Subscribed:
+    check_accept(command.accept, package)
+    if not command.route.remote_target:
+        raise BadRequest("A SUBSCRIBE needs a Contact")
+    lifetime = grant(command.expires, bounds)
+    subscription = Subscription(
+        presentity=command.presentity,
+        event=command.event,
+        event_id=command.event_id,
+        watcher=command.watcher,
+        dialog=Dialog(
+            call_id=command.transaction.call_id,
+            local_tag=local_tag,
+            remote_tag=command.transaction.from_tag,
+            local_uri=command.to_uri,
+            remote_uri=command.from_uri,
+            event=event_header(command),
+            route=command.route,
+            flow=command.flow,
+        ),
+        remote_cseq=command.transaction.cseq,
+        expires=ceil(now + lifetime),
+        accept=command.accept,
+    )
+    if lifetime:
+        return Subscribed(subscription=subscription, lifetime=lifetime)
+    return Subscribed(subscription=ended(subscription, "timeout"), lifetime=0, fetch=True)
+
+
+def _in_dialog(
+    known: Subscription | None, command: Subscribe, package: EventPackage, bounds: Bounds, now: float
+) -> Subscribed:
+    if known is None or known.dialog.remote_tag != command.transaction.from_tag:
+        raise NoSuchDialog
+    if command.transaction.cseq == known.remote_cseq:
+        return _repeat(known, now)
+    if known.status == Status.TERMINATED or (known.event, known.event_id) != (command.event, command.event_id):
+        raise NoSuchDialog
+    if command.transaction.cseq < known.remote_cseq:
+        raise StaleCSeq(STALE_RETRY_SECONDS)
+    check_accept(command.accept, package)
+    lifetime = grant(command.expires, bounds)
+    refreshed = replace(
+        known,
+        remote_cseq=command.transaction.cseq,
+        expires=ceil(now + lifetime),
+        accept=command.accept,
+        dialog=_refreshed_dialog(known.dialog, command),
+    )
+    if lifetime:
+        return Subscribed(subscription=refreshed, lifetime=lifetime)
+    return Subscribed(subscription=ended(refreshed, "timeout"), lifetime=0)
+
+
+def _refreshed_dialog(dialog: Dialog, command: Subscribe) -> Dialog:
+    """Return the dialog with the target and flow of a refresh; its route set never changes (RFC 3261 §12.2)."""
+    target = command.route.remote_target or dialog.route.remote_target
+    return Dialog(
+        call_id=dialog.call_id,
+        local_tag=dialog.local_tag,
+        remote_tag=dialog.remote_tag,
+        local_uri=dialog.local_uri,
+        remote_uri=dialog.remote_uri,
+        event=dialog.event,
+        route=type(dialog.route)(remote_target=target, route_set=dialog.route.route_set, contact=command.route.contact),
+        flow=command.flow,
+    )
+
+
+def ended(subscription: Subscription, reason: str) -> Subscription:
+    """Return the subscription as terminated for `reason` (RFC 6665 §4.1.3)."""
+    return replace(subscription, status=Status.TERMINATED, reason=reason)
+
+
+def event_header(command: Subscribe) -> str:
+    """Return the Event header's value as it must be echoed in every NOTIFY (RFC 6665 §4.2.2, §8.2.1)."""
+    parameters = [("id", command.event_id)] if command.event_id else []
+    parameters += command.event_params
+    return command.event + "".join(f";{name}={value}" if value else f";{name}" for name, value in parameters)
+
+
+def check_accept(accept: tuple[str, ...] | None, package: EventPackage) -> None:
+    """Raise NotAcceptable when the watcher takes none of the package's types (RFC 6665 §3.1.3)."""
+    if accept is not None and not any(accepts(accept, media_type) for media_type in package.content_types):
+        raise NotAcceptable
+
+
+def accepts(ranges: tuple[str, ...], media_type: str) -> bool:
+    """Return whether one of the media ranges takes a media type (RFC 3261 §20.1)."""
+    main = media_type.partition("/")[0]
+    taken = {f"{media_type}", f"{main}/*", "*/*"}
+    return any(_wanted(one) in taken for one in ranges)
+
+
+def _wanted(media_range: str) -> str:
+    """Return a media range without parameters, "" when its quality is zero."""
+    name, *parameters = [part.strip().lower() for part in media_range.split(";")]
+    refused = any(part.replace(" ", "") in {"q=0", "q=0.0", "q=0.00", "q=0.000"} for part in parameters)
+    return "" if refused else name

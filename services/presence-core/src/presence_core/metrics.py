@@ -1,0 +1,27 @@
+"""What presence-core counts (`presence_core_*`)."""
+
+from lamplighter_runtime.metrics import Registry
+
+
+class Metrics:
+    """The counters of a core; gauges of its size are set by the shard manager."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.commands = registry.counter(
+            "presence_core_commands_total", "Commands answered.", ["method", "event", "status"]
+        )
+        self.notifies = registry.counter("presence_core_notifies_total", "NOTIFYs asked of the notifiers.").labels()
+        self.outcomes = registry.counter(
+            "presence_core_outcomes_total", "Outcomes of NOTIFYs by what they did.", ["consequence"]
+        )
+        self.silences = registry.counter(
+            "presence_core_notifier_silences_total", "NOTIFYs told again because their notifier gave no word."
+        ).labels()
+        self.commits = registry.counter("presence_core_commits_total", "Batches committed.").labels()
+        self.rows = registry.counter("presence_core_committed_rows_total", "Rows committed.").labels()
+        self.failures = registry.counter("presence_core_commit_failures_total", "Batches not committed.", ["reason"])
+        self.commit_seconds = registry.histogram("presence_core_commit_seconds", "Time of a commit.").labels()
+        self.unreadable = registry.counter(
+            "presence_core_unreadable_rows_total", "Stored bodies that their package does not read."
+        ).labels()

@@ -1,0 +1,179 @@
+"""Where the parts of a core are put together, and the order in which they start and stop."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Mapping
+
+from event_packages.registry import discover
+from lamplighter_proto import FrameCodec, Outcome, subjects
+from lamplighter_proto.commands import Command
+from lamplighter_proto.ownership import Member
+from lamplighter_runtime import clock
+from lamplighter_runtime.health import create_app, http_url
+from lamplighter_runtime.lifecycle import StartError
+from lamplighter_runtime.membership import Directory
+from lamplighter_runtime.metrics import Registry
+from lamplighter_runtime.nats_bus import NatsBus
+from presence_core.commit import Committer
+from presence_core.deliver import Teller
+from presence_core.domain.presentity import TOMBSTONE_SECONDS
+from presence_core.handlers import Handlers
+from presence_core.http import add_routes
+from presence_core.loading import Loader
+from presence_core.metrics import Metrics
+from presence_core.settings import Settings
+from presence_core.shards import RETRY_SECONDS, SERVICE, Shards
+from presence_core.storage.postgres import PostgresStore
+from presence_core.store import StoreError, WrongCluster
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.1
+CLEAN_SECONDS = 30.0
+
+
+class PresenceCore:
+    """The service: publications, subscriptions, authorisation."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.settings = Settings.load(environ)
+        self.registry = Registry()
+        self.packages = discover()
+        self.metrics = Metrics(self.registry)
+        self.app = create_app("Lamplighter presence-core", self.registry, self._readiness)
+        self.store = PostgresStore(self.settings.postgres_dsn, timeout=self.settings.postgres_timeout_seconds)
+        self.shards: Shards | None = None
+        self.bus: NatsBus | None = None
+        self.directory: Directory | None = None
+        add_routes(self.app, self)
+
+    def _readiness(self) -> dict[str, bool]:
+        shards = self.shards
+        return {
+            "bus": self.bus is not None and self.bus.connected,
+            "directory": self.directory is not None and self.directory.synced,
+            "database": shards is not None and shards.store_there,
+            "shards": shards is not None and shards.wanted() <= set(shards.served),
+        }
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then save, hand over and leave."""
+        settings = self.settings
+        self.bus = await NatsBus.connect(
+            settings.nats_url, name=settings.instance, service=SERVICE, metrics=self.registry
+        )
+        self.directory = Directory(self.bus.nc, lease_seconds=settings.lease_seconds)
+        await self.directory.start()
+        await self._open_store(stop)
+        if stop.is_set():
+            return
+        self.shards = self._assemble(self.bus, self.directory)
+        await self._serve(self.bus, self.directory, self.shards, stop)
+
+    async def _open_store(self, stop: asyncio.Event) -> None:
+        assert self.directory is not None
+        table = self.directory.view.table
+        if table is not None and table.shards != self.settings.shards:
+            raise StartError(f"this cluster was made for {table.shards} shards, not {self.settings.shards}")
+        while not stop.is_set():
+            try:
+                return await self.store.open(self.settings.shards)
+            except WrongCluster as error:
+                raise StartError(str(error)) from error
+            except StoreError as error:
+                logger.warning("database not there", extra={"error": str(error)})
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _assemble(self, bus: NatsBus, directory: Directory) -> Shards:
+        settings = self.settings
+        shards = Shards(settings, bus, self.store, directory)
+        self.committer = Committer(self.store, self.metrics, committed=shards.on_committed, failed=shards.drop)
+        self.teller = Teller(
+            bus,
+            self.committer,
+            self.metrics,
+            core=settings.instance,
+            patience=settings.patience,
+            silence=settings.notifier_silence_seconds,
+        )
+        self.handlers = Handlers(
+            settings,
+            self.packages,
+            bus,
+            self.committer,
+            self.teller,
+            self.metrics,
+            new_id=lambda: secrets.token_hex(16),
+        )
+        shards.use(self.handlers, self.teller, self.committer, Loader(self.packages, self.teller, self.metrics))
+        self._gauges(shards)
+        return shards
+
+    def _gauges(self, shards: Shards) -> None:
+        sizes = {
+            "shards": lambda: len(shards.served),
+            "subscriptions": lambda: sum(len(shard.subscriptions) for shard in shards.served.values()),
+            "presentities": lambda: sum(len(shard.entries) for shard in shards.served.values()),
+            "notifies_in_flight": lambda: sum(len(shard.in_flight) for shard in shards.served.values()),
+        }
+        for name, size in sizes.items():
+            self.registry.gauge(f"presence_core_{name}", f"Number of {name} here now.").set_function(size)
+
+    async def _serve(self, bus: NatsBus, directory: Directory, shards: Shards, stop: asyncio.Event) -> None:
+        settings = self.settings
+        replaced = asyncio.Event()
+        directory.on_replaced(replaced.set)
+        await bus.subscribe(subjects.core_commands(settings.instance), FrameCodec(Command), shards.on_commands)
+        await bus.subscribe(subjects.core_outcomes(settings.instance), FrameCodec[Outcome](Outcome), shards.on_outcomes)
+        await directory.announce(
+            Member(service=SERVICE, instance=settings.instance, token=secrets.token_hex(8), http=http_url(self.app))
+        )
+        work = [
+            asyncio.create_task(self.committer.run(), name="commits"),
+            asyncio.create_task(shards.run(), name="shards"),
+            asyncio.create_task(shards.every(TICK_SECONDS, self.handlers.on_tick), name="ticks"),
+            asyncio.create_task(
+                shards.every(settings.progress_seconds, lambda shard, now: self.teller.save_all_progress(shard)),
+                name="progress",
+            ),
+            asyncio.create_task(self._clean_for_ever(shards), name="cleaner"),
+        ]
+        await self._until_stopped(work, stop, replaced)
+        await self._leave(bus, directory, shards, work)
+
+    async def _until_stopped(
+        self, work: "list[asyncio.Task[None]]", stop: asyncio.Event, replaced: asyncio.Event
+    ) -> None:
+        waits = [asyncio.create_task(stop.wait()), asyncio.create_task(replaced.wait())]
+        done, _ = await asyncio.wait([*work, *waits], return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        for task in done & set(work):
+            task.result()
+        if replaced.is_set():
+            logger.error("another process has our instance name", extra={"instance": self.settings.instance})
+
+    async def _leave(
+        self, bus: NatsBus, directory: Directory, shards: Shards, work: "list[asyncio.Task[None]]"
+    ) -> None:
+        committing, *others = work
+        for task in others:
+            task.cancel()
+        try:
+            async with asyncio.timeout(self.settings.stop_seconds / 2):
+                await shards.release(list(shards.served))
+        except Exception as error:
+            logger.warning("shards not handed over", extra={"error": repr(error)})
+        committing.cancel()
+        await directory.close()
+        await bus.close()
+        await self.store.close()
+
+    async def _clean_for_ever(self, shards: Shards) -> None:
+        while True:
+            await asyncio.sleep(CLEAN_SECONDS)
+            try:
+                await self.store.clean(shards.epochs(), int(clock.wall()) - TOMBSTONE_SECONDS)
+            except StoreError as error:
+                logger.warning("not cleaned", extra={"error": str(error)})

@@ -1,0 +1,89 @@
+"""Settings of presence-core: variables `PRESENCE_CORE_*`."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from lamplighter_runtime.settings import HttpPort, Instance, ServiceSettings
+from presence_core.domain.delivery import Patience
+from presence_core.domain.lifetime import Bounds
+from presence_core.domain.presentity import Limits
+
+
+class Settings(ServiceSettings):
+    """What an operator may set."""
+
+    env_prefix: ClassVar[str] = "PRESENCE_CORE_"
+    instance: Instance = "core-1"
+    http_port: HttpPort = 8080
+    postgres_dsn: str = Field(
+        default="postgresql:///lamplighter", description="PostgreSQL, as a libpq URL or key=value pairs."
+    )
+    postgres_timeout_seconds: float = Field(default=5.0, gt=0, description="After this a query counts as failed.")
+    policy: Literal["open"] = Field(default="open", description="open: everybody may watch everybody.")
+    store: Literal["write-through"] = Field(default="write-through", description="A 2xx means: committed.")
+    domains: tuple[str, ...] = Field(default=(), description="Domains we are responsible for; empty: all.")
+
+    publication_expires_min_seconds: int = Field(default=60, ge=1, description="Shorter publications get 423.")
+    publication_expires_max_seconds: int = Field(default=3600, ge=1, description="Longer ones are cut to this.")
+    publication_expires_default_seconds: int = Field(default=3600, ge=1, description="Without an Expires header.")
+    subscription_expires_min_seconds: int = Field(default=60, ge=1, le=3600, description="Shorter ones get 423.")
+    subscription_expires_max_seconds: int = Field(default=3600, ge=1, description="Longer ones are cut to this.")
+    subscription_expires_default_seconds: int = Field(default=3600, ge=1, description="Without an Expires header.")
+    registration_expires_min_seconds: int = Field(default=60, ge=1, description="Shorter registrations get 423.")
+    registration_expires_max_seconds: int = Field(default=3600, ge=1, description="Longer ones are cut to this.")
+    registration_expires_default_seconds: int = Field(default=3600, ge=1, description="Without any expires.")
+
+    body_limit_bytes: int = Field(default=65_536, ge=1, description="Larger bodies of PUBLISH get 413.")
+    publications_per_presentity: int = Field(default=32, ge=1, description="Further ones get 403.")
+    subscriptions_per_presentity: int = Field(default=100_000, ge=1, description="Further ones get 403.")
+    subscriptions_per_watcher: int = Field(
+        default=5_000, ge=1, description="Of one watcher in one shard; further ones get 403."
+    )
+    bindings_per_user: int = Field(default=32, ge=1, description="Further bindings of REGISTER get 403.")
+    pending_changes: int = Field(default=20_000, ge=1, description="Rows that may wait for the commit; then 503.")
+    waiting_commands: int = Field(default=5_000, ge=1, description="Commands that may wait for a shard; then 503.")
+    retry_after_seconds: int = Field(default=2, ge=1, description="Retry-After of a 503.")
+
+    notify_tries: int = Field(default=4, ge=1, description="NOTIFYs in a row that may fail (408, 480, 5xx, ...).")
+    notify_spacing_seconds: float = Field(default=5.0, gt=0, description="Until the second try; then doubling.")
+    notify_spacing_max_seconds: float = Field(default=300.0, gt=0, description="Longest time between two tries.")
+    notifier_silence_seconds: float = Field(
+        default=5.0, gt=2, description="Without word of a NOTIFY for so long its notifier counts as dead."
+    )
+    progress_seconds: float = Field(default=5.0, gt=0, description="How often confirmed states are saved.")
+
+    @property
+    def publications(self) -> Limits:
+        """Return what publishers are granted."""
+        bounds = Bounds(
+            least=self.publication_expires_min_seconds,
+            most=self.publication_expires_max_seconds,
+            default=self.publication_expires_default_seconds,
+        )
+        return Limits(bounds=bounds, body_bytes=self.body_limit_bytes, publications=self.publications_per_presentity)
+
+    @property
+    def subscriptions(self) -> Bounds:
+        """Return the lifetimes of subscriptions."""
+        return Bounds(
+            least=self.subscription_expires_min_seconds,
+            most=self.subscription_expires_max_seconds,
+            default=self.subscription_expires_default_seconds,
+        )
+
+    @property
+    def registrations(self) -> Bounds:
+        """Return the lifetimes of bindings."""
+        return Bounds(
+            least=self.registration_expires_min_seconds,
+            most=self.registration_expires_max_seconds,
+            default=self.registration_expires_default_seconds,
+        )
+
+    @property
+    def patience(self) -> Patience:
+        """Return how long a watcher that does not answer well is tried."""
+        return Patience(
+            tries=self.notify_tries, spacing=self.notify_spacing_seconds, longest=self.notify_spacing_max_seconds
+        )

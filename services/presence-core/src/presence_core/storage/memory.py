@@ -1,0 +1,101 @@
+"""The store in memory, for tests and the simulation: the same promises, the same refusals."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from presence_core.store import (
+    Changes,
+    Fenced,
+    ShardRows,
+    StoreAway,
+    StoredContact,
+    StoredPublication,
+    StoredSubscription,
+    WrongCluster,
+)
+
+
+class MemoryStore:
+    """A Store whose rows outlive the cores that use it. `away` makes every call fail."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.shards = 0
+        self.leases: dict[int, tuple[int, str]] = {}
+        self.publications: dict[tuple[str, str, str], StoredPublication] = {}
+        self.subscriptions: dict[str, StoredSubscription] = {}
+        self.contacts: dict[tuple[str, str], StoredContact] = {}
+
+    def _check(self) -> None:
+        if self.away:
+            raise StoreAway("told to be away")
+
+    async def open(self, shards: int) -> None:
+        """Take the number of shards; raise WrongCluster for another one."""
+        self._check()
+        self.shards = self.shards or shards
+        if self.shards != shards:
+            raise WrongCluster(f"this store was made for {self.shards} shards, not {shards}")
+
+    async def claim(self, epochs: Mapping[int, int], owner: str) -> dict[int, int]:
+        """Make `owner` the writer of shards; return the epoch of each."""
+        self._check()
+        for shard, least in epochs.items():
+            before, _ = self.leases.get(shard, (0, ""))
+            self.leases[shard] = (max(before + 1, least), owner)
+        return {shard: self.leases[shard][0] for shard in epochs}
+
+    async def load(self, shards: list[int]) -> ShardRows:
+        """Return all rows of the shards, publications oldest modified first."""
+        self._check()
+        publications = sorted(self.publications.values(), key=lambda row: row.publication.modified)
+        return ShardRows(
+            [_unparsed(row) for row in publications if row.shard in shards],
+            [row for row in self.subscriptions.values() if row.shard in shards],
+            [row for row in self.contacts.values() if row.shard in shards],
+        )
+
+    async def save(self, changes: Changes) -> None:
+        """Save a batch whole; raise Fenced when an epoch of it is not the newest."""
+        self._check()
+        if any(self.leases.get(shard, (0, ""))[0] != epoch for shard, epoch in changes.epochs.items()):
+            raise Fenced
+        self.publications |= changes.publications
+        for tag, row in changes.subscriptions.items():
+            self._save_subscription(tag, row)
+        for tag, progress in changes.progress.items():
+            if tag in self.subscriptions:
+                limit = max(progress.cseq_limit, self.subscriptions[tag].cseq_limit)
+                self.subscriptions[tag] = replace(self.subscriptions[tag], cseq_limit=limit, notified=progress.notified)
+        for tag in changes.gone:
+            self.subscriptions.pop(tag, None)
+        self.contacts |= changes.contacts
+
+    def _save_subscription(self, tag: str, row: StoredSubscription) -> None:
+        before = self.subscriptions.get(tag)
+        if before is not None:
+            row = replace(row, cseq_limit=before.cseq_limit, notified=before.notified)
+        self.subscriptions[tag] = row
+
+    async def clean(self, epochs: Mapping[int, int], before: int) -> int:
+        """Delete publications and bindings of shards we own that ended before an epoch second."""
+        self._check()
+        ours = {shard for shard, epoch in epochs.items() if self.leases.get(shard, (0, ""))[0] == epoch}
+        ended = [
+            key
+            for key, row in self.publications.items()
+            if row.shard in ours and max(row.publication.expires, row.publication.received) < before
+        ]
+        unbound = [key for key, row in self.contacts.items() if row.shard in ours and row.contact.expires < before]
+        for key in ended:
+            del self.publications[key]
+        for contact in unbound:
+            del self.contacts[contact]
+        return len(ended) + len(unbound)
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
+def _unparsed(row: StoredPublication) -> StoredPublication:
+    return replace(row, publication=replace(row.publication, document=None))

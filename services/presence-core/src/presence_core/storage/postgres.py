@@ -1,0 +1,141 @@
+"""The store in PostgreSQL (design §4): one batch is one transaction, fenced by the epoch of each of its shards."""
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import cast
+
+import asyncpg
+
+from lamplighter_proto.ownership import shard_of
+from lamplighter_runtime.database import CONNECTION_ERRORS, load_migrations, load_queries, migrate
+from presence_core.storage import rows
+from presence_core.store import Changes, Fenced, ShardRows, StoreAway, WrongCluster
+
+logger = logging.getLogger(__name__)
+Connection = asyncpg.Connection[asyncpg.Record]
+
+_PACKAGE = "presence_core.storage"
+
+
+class PostgresStore:
+    """A Store over two connections, one that only saves and one for the rest, each made again when it breaks."""
+
+    def __init__(self, dsn: str, *, timeout: float) -> None:
+        self._dsn = dsn
+        self._timeout = timeout
+        self._sql = load_queries(_PACKAGE)
+        self._connections: dict[str, Connection] = {}
+
+    @asynccontextmanager
+    async def _connection(self, purpose: str) -> AsyncIterator[Connection]:
+        """Give the connection of a purpose; turn a broken one into StoreAway."""
+        try:
+            yield await self._connected(purpose)
+        except (*CONNECTION_ERRORS, TimeoutError) as error:
+            broken = self._connections.pop(purpose, None)
+            if broken is not None:
+                broken.terminate()
+            raise StoreAway(repr(error)) from error
+
+    async def _connected(self, purpose: str) -> Connection:
+        connection = self._connections.get(purpose)
+        if connection is None or connection.is_closed():
+            connection = await asyncpg.connect(self._dsn, timeout=self._timeout, command_timeout=self._timeout)
+            self._connections[purpose] = connection
+        return connection
+
+    async def open(self, shards: int) -> None:
+        """Bring the schema up to date; raise WrongCluster for another number of shards."""
+        async with self._connection("rest") as connection:
+            await migrate(connection, load_migrations(_PACKAGE))
+            await connection.execute(self._sql["set_shards"], shards)
+            stored = await connection.fetchval(self._sql["get_shards"])
+        if stored != shards:
+            raise WrongCluster(f"this database was made for {stored} shards, not {shards}")
+
+    async def claim(self, epochs: Mapping[int, int], owner: str) -> dict[int, int]:
+        """Make `owner` the writer of shards; return the epoch of each."""
+        async with self._connection("rest") as connection:
+            claimed = await connection.fetch(self._sql["claim"], list(epochs), list(epochs.values()), owner)
+        return {row["shard"]: row["epoch"] for row in claimed}
+
+    async def load(self, shards: list[int]) -> ShardRows:
+        """Return all rows of the shards, publications oldest modified first."""
+        async with self._connection("rest") as connection:
+            await self._adopt(connection)
+            return ShardRows(
+                [rows.publication(row) for row in await connection.fetch(self._sql["load_publications"], shards)],
+                [rows.subscription(row) for row in await connection.fetch(self._sql["load_subscriptions"], shards)],
+                [rows.contact(row) for row in await connection.fetch(self._sql["load_contacts"], shards)],
+            )
+
+    async def _adopt(self, connection: Connection) -> None:
+        """Give the rows that another program brought (an import) to their shards."""
+        strangers = await connection.fetch(self._sql["adopt_candidates"])
+        if not strangers:
+            return
+        count = cast(int, await connection.fetchval(self._sql["get_shards"]))
+        for row in strangers:
+            shard = shard_of(rows.join_aor(row["username"], row["domain"]), count)
+            await connection.execute(self._sql["adopt"], row["username"], row["domain"], shard)
+
+    async def save(self, changes: Changes) -> None:
+        """Save a batch in one transaction; raise Fenced when an epoch of it is not the newest."""
+        async with self._connection("save") as connection:
+            if changes.rows() == len(changes.publications):
+                await self._save_publications(connection, changes)
+            elif changes.rows() == len(changes.subscriptions):
+                await self._save_subscriptions(connection, changes)
+            else:
+                async with connection.transaction():
+                    await self._save_all(connection, changes)
+
+    async def _save_all(self, connection: Connection, changes: Changes) -> None:
+        shards, epochs = list(changes.epochs), list(changes.epochs.values())
+        if await connection.fetchval(self._sql["held"], shards, epochs) != len(shards):
+            raise Fenced
+        if changes.publications:
+            await self._save_publications(connection, changes)
+        if changes.subscriptions:
+            await self._save_subscriptions(connection, changes)
+        if changes.progress:
+            progress = rows.columns(map(rows.progress_row, changes.progress.values()), 3)
+            await connection.execute(self._sql["save_progress"], *progress)
+        if changes.gone:
+            await connection.execute(self._sql["delete_subscriptions"], list(changes.gone))
+        if changes.contacts:
+            contacts = rows.columns(map(rows.contact_row, changes.contacts.values()), 9)
+            await connection.execute(self._sql["save_contacts"], *contacts)
+
+    async def _save_publications(self, connection: Connection, changes: Changes) -> None:
+        table = rows.columns(map(rows.publication_row, changes.publications.values()), 15)
+        await self._fenced(connection, "save_publications", changes, table, len(changes.publications))
+
+    async def _save_subscriptions(self, connection: Connection, changes: Changes) -> None:
+        table = rows.columns(map(rows.subscription_row, changes.subscriptions.values()), 29)
+        await self._fenced(connection, "save_subscriptions", changes, table, len(changes.subscriptions))
+
+    async def _fenced(
+        self, connection: Connection, name: str, changes: Changes, table: rows.Columns, expected: int
+    ) -> None:
+        """Run a statement that carries the fence; raise Fenced when it wrote fewer rows than it was given."""
+        shards, epochs = list(changes.epochs), list(changes.epochs.values())
+        status = await connection.execute(self._sql[name], shards, epochs, *table)
+        if int(status.rpartition(" ")[2]) != expected:
+            raise Fenced
+
+    async def clean(self, epochs: Mapping[int, int], before: int) -> int:
+        """Delete publications and bindings of shards we own that ended before an epoch second."""
+        async with self._connection("rest") as connection:
+            shards, values = list(epochs), list(epochs.values())
+            first = await connection.execute(self._sql["clean_publications"], shards, values, before)
+            second = await connection.execute(self._sql["clean_contacts"], shards, values, before)
+        return sum(int(status.rpartition(" ")[2]) for status in (first, second))
+
+    async def close(self) -> None:
+        """Give back the connections."""
+        for connection in self._connections.values():
+            if not connection.is_closed():
+                await connection.close(timeout=self._timeout)
+        self._connections.clear()

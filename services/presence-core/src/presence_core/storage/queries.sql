@@ -1,0 +1,114 @@
+-- Every query of the core. Each write is fenced: `held` counts the leases that still have our epochs, and FOR SHARE
+-- makes a take-over wait for the commit. The two frequent writes carry the fence inside, so that a batch of either
+-- is one statement; the others stand behind the query `held` in one transaction.
+
+-- name: get_shards
+SELECT shards FROM cluster;
+
+-- name: set_shards
+INSERT INTO cluster (shards) VALUES ($1) ON CONFLICT DO NOTHING;
+
+-- name: claim
+-- $1 shards, $2 least epochs, $3 owner. Becomes the writer of the shards.
+INSERT INTO lease AS l (shard, epoch, owner)
+SELECT shard, epoch, $3 FROM unnest($1::int[], $2::bigint[]) AS n (shard, epoch) ORDER BY shard
+ON CONFLICT (shard) DO UPDATE SET epoch = greatest(l.epoch + 1, excluded.epoch), owner = excluded.owner
+RETURNING shard, epoch;
+
+-- name: adopt_candidates
+-- Publications that another program brought and that no shard has taken yet.
+SELECT DISTINCT username, domain FROM presentity WHERE shard IS NULL;
+
+-- name: adopt
+-- $1 username, $2 domain, $3 shard.
+UPDATE presentity SET shard = $3 WHERE username = $1 AND domain = $2 AND shard IS NULL;
+
+-- name: load_publications
+SELECT username, domain, event, etag, expires, received_time, body, pub, shard, content_type, sender, callid, cseq,
+       from_tag, modified
+FROM presentity WHERE shard = ANY($1::int[]) ORDER BY modified, id;
+
+-- name: load_subscriptions
+SELECT presentity_uri, watcher_uri, event, event_id, to_tag, from_tag, callid, local_cseq, remote_cseq, contact,
+       record_route, expires, status, reason, socket_info, local_contact, shard, local_uri, remote_uri,
+       event_header, accept, edge, flow_remote, flow_connection, notified
+FROM active_watchers WHERE shard = ANY($1::int[]) ORDER BY id;
+
+-- name: load_contacts
+SELECT username, domain, contact, expires, q, instance, callid, cseq, shard
+FROM location WHERE shard = ANY($1::int[]) ORDER BY contact;
+
+-- name: save_publications
+-- $1 shards and $2 epochs of the batch; then the columns.
+WITH held AS MATERIALIZED (
+    SELECT l.shard FROM lease l JOIN unnest($1::int[], $2::bigint[]) w (shard, epoch) USING (shard, epoch)
+    FOR SHARE OF l)
+INSERT INTO presentity (username, domain, event, pub, etag, expires, received_time, body, shard, content_type,
+                        sender, callid, cseq, from_tag, modified)
+SELECT n.* FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::int[],
+                       $10::bytea[], $11::int[], $12::text[], $13::text[], $14::text[], $15::bigint[],
+                       $16::text[], $17::bigint[]) n
+WHERE (SELECT count(*) FROM held) = cardinality($1::int[])
+ON CONFLICT (username, domain, event, pub) DO UPDATE
+SET etag = excluded.etag, expires = excluded.expires, received_time = excluded.received_time,
+    body = excluded.body, content_type = excluded.content_type, sender = excluded.sender,
+    callid = excluded.callid, cseq = excluded.cseq, from_tag = excluded.from_tag, modified = excluded.modified;
+
+-- name: save_subscriptions
+-- $1 shards and $2 epochs of the batch; then the columns. The CSeq limit and the confirmed state only ever grow
+-- through save_progress.
+WITH held AS MATERIALIZED (
+    SELECT l.shard FROM lease l JOIN unnest($1::int[], $2::bigint[]) w (shard, epoch) USING (shard, epoch)
+    FOR SHARE OF l)
+INSERT INTO active_watchers (presentity_uri, watcher_username, watcher_domain, to_user, to_domain, event, event_id,
+                             to_tag, from_tag, callid, local_cseq, version, remote_cseq, contact, record_route,
+                             expires, status, reason, socket_info, local_contact, shard, watcher_uri, local_uri,
+                             remote_uri, event_header, accept, edge, flow_remote, flow_connection)
+SELECT n.* FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                       $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[],
+                       $16::text[], $17::text[], $18::int[], $19::int[], $20::text[], $21::text[], $22::text[],
+                       $23::int[], $24::text[], $25::text[], $26::text[], $27::text[], $28::text[], $29::text[],
+                       $30::text[], $31::bigint[]) n
+WHERE (SELECT count(*) FROM held) = cardinality($1::int[])
+ON CONFLICT (to_tag) DO UPDATE
+SET remote_cseq = excluded.remote_cseq, contact = excluded.contact, expires = excluded.expires,
+    status = excluded.status, reason = excluded.reason, socket_info = excluded.socket_info,
+    local_contact = excluded.local_contact, accept = excluded.accept, edge = excluded.edge,
+    flow_remote = excluded.flow_remote, flow_connection = excluded.flow_connection;
+
+-- name: save_progress
+-- $1 local tags, $2 CSeq limits, $3 hashes of confirmed documents. Behind `held` in one transaction.
+UPDATE active_watchers a
+SET local_cseq = greatest(a.local_cseq, n.cseq), version = greatest(a.version, n.cseq - 1), notified = n.notified
+FROM unnest($1::text[], $2::bigint[], $3::bigint[]) n (tag, cseq, notified)
+WHERE a.to_tag = n.tag;
+
+-- name: delete_subscriptions
+-- $1 local tags. Behind `held` in one transaction.
+DELETE FROM active_watchers WHERE to_tag = ANY($1::text[]);
+
+-- name: save_contacts
+-- The columns. Behind `held` in one transaction.
+INSERT INTO location (username, domain, contact, expires, q, instance, callid, cseq, shard)
+SELECT n.* FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[],
+                       $8::bigint[], $9::int[]) n
+ON CONFLICT (username, domain, contact) DO UPDATE
+SET expires = excluded.expires, q = excluded.q, instance = excluded.instance, callid = excluded.callid,
+    cseq = excluded.cseq;
+
+-- name: held
+-- $1 shards and $2 epochs. How many of them are still ours; locks them until the end of the transaction.
+SELECT count(*) FROM (
+    SELECT l.shard FROM lease l JOIN unnest($1::int[], $2::bigint[]) w (shard, epoch) USING (shard, epoch)
+    FOR SHARE OF l) AS ours;
+
+-- name: clean_publications
+-- $1 shards and $2 epochs; $3 epoch second. Publications that ended before it; tombstones have expires 0.
+DELETE FROM presentity p USING lease l, unnest($1::int[], $2::bigint[]) w (shard, epoch)
+WHERE l.shard = w.shard AND l.epoch = w.epoch AND p.shard = l.shard
+  AND greatest(p.expires, p.received_time) < $3;
+
+-- name: clean_contacts
+-- $1 shards and $2 epochs; $3 epoch second.
+DELETE FROM location c USING lease l, unnest($1::int[], $2::bigint[]) w (shard, epoch)
+WHERE l.shard = w.shard AND l.epoch = w.epoch AND c.shard = l.shard AND c.expires < $3;

@@ -1,0 +1,196 @@
+"""Between the core's values and the rows of the four tables (2010 columns, our own behind them)."""
+
+from collections.abc import Iterable, Sequence
+
+import asyncpg
+
+from lamplighter_proto import Dialog, DialogRoute, Flow, Transaction
+from presence_core.domain.presentity import Publication
+from presence_core.domain.registration import Contact
+from presence_core.domain.subscription import Status, Subscription
+from presence_core.store import Progress, StoredContact, StoredPublication, StoredSubscription
+
+Row = asyncpg.Record
+Columns = list[list[object]]
+
+_SEPARATOR = "\n"
+"""Between the values of a list in one column; no header value holds it."""
+
+
+def split_aor(aor: str) -> tuple[str, str]:
+    """Return username and domain of a canonical AOR; a tel: URI has no domain."""
+    scheme, _, rest = aor.partition(":")
+    if scheme == "tel":
+        return rest, ""
+    user, at, host = rest.rpartition("@")
+    return (user, host) if at else ("", rest)
+
+
+def join_aor(username: str, domain: str) -> str:
+    """Return the canonical AOR of a row."""
+    if not domain:
+        return f"tel:{username}"
+    return f"sip:{username}@{domain}" if username else f"sip:{domain}"
+
+
+def columns(rows: Iterable[Sequence[object]], width: int) -> Columns:
+    """Return rows as columns, for unnest."""
+    table: Columns = [list(column) for column in zip(*rows, strict=True)]
+    return table or [[] for _ in range(width)]
+
+
+def publication_row(stored: StoredPublication) -> tuple[object, ...]:
+    """Return the columns of save_publications."""
+    one = stored.publication
+    return (
+        *split_aor(stored.aor),
+        stored.event,
+        one.pub,
+        one.etag,
+        one.expires,
+        one.received,
+        one.body,
+        stored.shard,
+        one.content_type,
+        one.sender,
+        one.transaction.call_id,
+        one.transaction.cseq,
+        one.transaction.from_tag,
+        one.modified,
+    )
+
+
+def publication(row: Row) -> StoredPublication:
+    """Return the publication of a row; its document is not parsed yet."""
+    return StoredPublication(
+        shard=row["shard"],
+        aor=join_aor(row["username"], row["domain"]),
+        event=row["event"],
+        publication=Publication(
+            pub=row["pub"],
+            etag=row["etag"],
+            expires=row["expires"],
+            received=row["received_time"],
+            modified=row["modified"],
+            transaction=Transaction(call_id=row["callid"], cseq=row["cseq"], from_tag=row["from_tag"]),
+            content_type=row["content_type"],
+            body=row["body"],
+            sender=row["sender"],
+            document=None,
+        ),
+    )
+
+
+def subscription_row(stored: StoredSubscription) -> tuple[object, ...]:
+    """Return the columns of save_subscriptions."""
+    one = stored.subscription
+    dialog, route, flow = one.dialog, one.dialog.route, one.dialog.flow
+    return (
+        one.presentity,
+        *split_aor(one.watcher),
+        *split_aor(one.presentity),
+        one.event,
+        one.event_id or None,
+        dialog.local_tag,
+        dialog.remote_tag,
+        dialog.call_id,
+        stored.cseq_limit,
+        stored.cseq_limit - 1,
+        one.remote_cseq,
+        route.remote_target,
+        _SEPARATOR.join(route.route_set) or None,
+        one.expires,
+        int(one.status),
+        one.reason,
+        f"{flow.transport}:{flow.local}",
+        route.contact,
+        stored.shard,
+        one.watcher,
+        dialog.local_uri,
+        dialog.remote_uri,
+        dialog.event,
+        None if one.accept is None else _SEPARATOR.join(one.accept),
+        flow.edge,
+        flow.remote,
+        flow.connection,
+    )
+
+
+def subscription(row: Row) -> StoredSubscription:
+    """Return the subscription of a row."""
+    accept = row["accept"]
+    one = Subscription(
+        presentity=row["presentity_uri"],
+        event=row["event"],
+        event_id=row["event_id"] or "",
+        watcher=row["watcher_uri"],
+        dialog=_dialog(row),
+        remote_cseq=row["remote_cseq"],
+        expires=row["expires"],
+        accept=None if accept is None else tuple(accept.split(_SEPARATOR)) if accept else (),
+        status=Status(row["status"]),
+        reason=row["reason"],
+    )
+    return StoredSubscription(
+        shard=row["shard"], subscription=one, cseq_limit=row["local_cseq"], notified=row["notified"]
+    )
+
+
+def _dialog(row: Row) -> Dialog:
+    transport, _, local = row["socket_info"].partition(":")
+    return Dialog(
+        call_id=row["callid"],
+        local_tag=row["to_tag"],
+        remote_tag=row["from_tag"],
+        local_uri=row["local_uri"],
+        remote_uri=row["remote_uri"],
+        event=row["event_header"],
+        route=DialogRoute(
+            remote_target=row["contact"],
+            route_set=tuple((row["record_route"] or "").split(_SEPARATOR)) if row["record_route"] else (),
+            contact=row["local_contact"],
+        ),
+        flow=Flow(
+            edge=row["edge"],
+            transport=transport,
+            local=local,
+            remote=row["flow_remote"],
+            connection=row["flow_connection"],
+        ),
+    )
+
+
+def progress_row(progress: Progress) -> tuple[object, ...]:
+    """Return the columns of save_progress."""
+    return (progress.local_tag, progress.cseq_limit, progress.notified)
+
+
+def contact_row(stored: StoredContact) -> tuple[object, ...]:
+    """Return the columns of save_contacts."""
+    one = stored.contact
+    return (
+        *split_aor(stored.aor),
+        one.uri,
+        one.expires,
+        one.q,
+        one.instance,
+        one.call_id,
+        one.cseq,
+        stored.shard,
+    )
+
+
+def contact(row: Row) -> StoredContact:
+    """Return the binding of a row."""
+    return StoredContact(
+        shard=row["shard"],
+        aor=join_aor(row["username"], row["domain"]),
+        contact=Contact(
+            uri=row["contact"],
+            expires=row["expires"],
+            q=row["q"],
+            instance=row["instance"],
+            call_id=row["callid"],
+            cseq=row["cseq"],
+        ),
+    )

@@ -1,0 +1,121 @@
+"""The store as the core sees it: the rows of a shard, and a batch of changes that is saved whole or not at all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from presence_core.domain.presentity import Publication
+from presence_core.domain.registration import Contact
+from presence_core.domain.subscription import Subscription
+
+
+class StoreError(Exception):
+    """The base of what a store raises."""
+
+
+class StoreAway(StoreError):
+    """The database cannot be reached; whether the last batch was saved is not known."""
+
+
+class Fenced(StoreError):
+    """A shard of the batch has a newer owner (a higher epoch); nothing was saved."""
+
+
+class WrongCluster(StoreError):
+    """The database belongs to a cluster with another number of shards."""
+
+
+PresentityKey = tuple[str, str]
+"""Canonical AOR and event package."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPublication:
+    """A publication as stored; its document is parsed again from the body."""
+
+    shard: int
+    aor: str
+    event: str
+    publication: Publication
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSubscription:
+    """A subscription with the progress of its delivery.
+
+    `cseq_limit` is the last CSeq its owner may have used; `notified` the hash of the document that the watcher
+    confirmed last, None when it confirmed nothing.
+    """
+
+    shard: int
+    subscription: Subscription
+    cseq_limit: int
+    notified: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredContact:
+    """A binding of the registrar as stored."""
+
+    shard: int
+    aor: str
+    contact: Contact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a dialog's delivery has come, saved now and then."""
+
+    shard: int
+    local_tag: str
+    cseq_limit: int
+    notified: int | None
+
+
+@dataclass(slots=True)
+class Changes:
+    """A batch. The last change of a row wins; `epochs` holds the fencing token of every shard it touches."""
+
+    epochs: dict[int, int] = field(default_factory=dict)
+    publications: dict[tuple[str, str, str], StoredPublication] = field(default_factory=dict)
+    subscriptions: dict[str, StoredSubscription] = field(default_factory=dict)
+    gone: dict[str, int] = field(default_factory=dict)
+    """Local tags of subscriptions to delete, with their shards."""
+    progress: dict[str, Progress] = field(default_factory=dict)
+    contacts: dict[tuple[str, str], StoredContact] = field(default_factory=dict)
+
+    def rows(self) -> int:
+        """Return how many rows the batch writes."""
+        parts = (self.publications, self.subscriptions, self.gone, self.progress, self.contacts)
+        return sum(len(part) for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRows:
+    """All that is stored of some shards."""
+
+    publications: list[StoredPublication] = field(default_factory=list)
+    subscriptions: list[StoredSubscription] = field(default_factory=list)
+    contacts: list[StoredContact] = field(default_factory=list)
+
+
+class Store(Protocol):
+    """Keeps the rows; every method but `close` raises StoreAway when the database cannot be reached."""
+
+    async def open(self, shards: int) -> None:
+        """Bring the schema up to date; raise WrongCluster for another number of shards."""
+
+    async def claim(self, epochs: Mapping[int, int], owner: str) -> dict[int, int]:
+        """Make `owner` the writer of shards; return the epoch of each: at least the given one, and a new one."""
+
+    async def load(self, shards: list[int]) -> ShardRows:
+        """Return all rows of the shards, publications oldest modified first."""
+
+    async def save(self, changes: Changes) -> None:
+        """Save a batch in one transaction; raise Fenced when an epoch of it is not the newest."""
+
+    async def clean(self, epochs: Mapping[int, int], before: int) -> int:
+        """Delete publications and bindings of shards we own that ended before an epoch second."""
+
+    async def close(self) -> None:
+        """Give back the connections."""
