@@ -94,7 +94,7 @@ class EnvSettings(BaseModel):
 
     @classmethod
     def _unknown_line(cls, variable: str) -> str:
-        close = get_close_matches(variable, [name for name, _ in cls.variables()], n=1, cutoff=0.8)
+        close = get_close_matches(variable.upper(), [name for name, _ in cls.variables()], n=1, cutoff=0.8)
         return f"{variable}: unknown variable" + (f"; do you mean {close[0]}?" if close else "")
 
     @classmethod
