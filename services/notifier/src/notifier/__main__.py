@@ -1,0 +1,9 @@
+"""`python -m notifier`: runs the service until a signal."""
+
+import sys
+
+from lamplighter_runtime.lifecycle import run_service
+from notifier.service import build
+
+if __name__ == "__main__":
+    sys.exit(run_service(build))

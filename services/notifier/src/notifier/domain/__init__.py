@@ -1,0 +1,1 @@
+"""What the notifier decides, without I/O: time, names and bytes are arguments."""

@@ -1,0 +1,194 @@
+"""Open transactions of NOTIFYs (RFC 3261 §17.1.2): what to send, what to report.
+
+Rule 1: every target gets exactly one final outcome, as long as this process lives.
+Rule 2: a NOTIFY without one is reported as still tried (100) again and again: silence means that we are dead.
+Rule 3: what a final status means for the subscription is the core's to decide.
+"""
+
+import re
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from lamplighter_proto import Notify, Outcome, Received, Send, Target
+from notifier.domain.notify import Heads, Unbuildable, entity, subscription_state
+from sip.errors import ParseError
+from sip.message import parse
+from sip.transaction import ClientTransactions, TimedOut
+
+STILL_TRYING = 100
+TIMED_OUT = 408
+FLOW_GONE = 430
+"""RFC 5626 §11.5: Flow Failed."""
+UNBUILDABLE = 500
+OVERLOADED = 503
+
+_SECONDS = re.compile(r"\s*(\d{1,9})(?!\d)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What open transactions may take."""
+
+    transactions: int
+    transaction_bytes: int
+    """Of all their packets together."""
+    retry_after: int
+    """Seconds after which a NOTIFY that went over a limit may be asked for again."""
+    still_trying: float
+    """Seconds between reports of a NOTIFY without an answer."""
+
+
+class Report(NamedTuple):
+    """An outcome and whom it is for."""
+
+    core: str
+    event: str
+    outcome: Outcome
+
+
+class Refusal(NamedTuple):
+    """A NOTIFY that could not be built, and why."""
+
+    target: Target
+    problem: str
+
+
+@dataclass(slots=True)
+class Effects:
+    """What the shell has to do, in order."""
+
+    sends: list[Send] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+class _Open(NamedTuple):
+    core: str
+    event: str
+    target: Target
+    send: Send
+
+
+class Deliveries:
+    """The NOTIFYs that await their final response."""
+
+    def __init__(
+        self,
+        *,
+        notifier: str,
+        new_branch: Callable[[], str],
+        heads: Heads,
+        transactions: ClientTransactions,
+        limits: Limits,
+    ) -> None:
+        self.retransmissions = 0
+        self.unmatched = 0
+        self.open_bytes = 0
+        self._notifier = notifier
+        self._new_branch = new_branch
+        self._heads = heads
+        self._transactions = transactions
+        self._limits = limits
+        self._open: dict[str, _Open] = {}
+        self._trying: deque[tuple[float, str]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def begin(self, notify: Notify, now: float, effects: Effects) -> None:
+        """Start a transaction for every target of a `Notify`."""
+        try:
+            rest = entity(notify.content_type, notify.document)
+        except Unbuildable as problem:
+            for target in notify.targets:
+                _refuse(notify, target, problem, effects)
+            return
+        for target in notify.targets:
+            if self._full():
+                _report(effects, notify.core, notify.event, target, OVERLOADED, self._limits.retry_after)
+                continue
+            try:
+                self._start(notify, target, rest, now, effects)
+            except Unbuildable as problem:
+                _refuse(notify, target, problem, effects)
+
+    def _full(self) -> bool:
+        limits = self._limits
+        return len(self._open) >= limits.transactions or self.open_bytes >= limits.transaction_bytes
+
+    def _start(self, notify: Notify, target: Target, rest: bytes, now: float, effects: Effects) -> None:
+        head = self._heads.of(target.dialog)
+        branch = self._new_branch()
+        packet = head.notify(branch, target.cseq, subscription_state(target), rest)
+        send = Send(
+            notifier=self._notifier, branch=branch, flow=target.dialog.flow, packet=packet, next_hop=head.next_hop
+        )
+        self._transactions.start(branch, packet, head.reliable, now)
+        self._open[branch] = _Open(notify.core, notify.event, target, send)
+        self._trying.append((now + self._limits.still_trying, branch))
+        self.open_bytes += len(packet)
+        effects.sends.append(send)
+
+    def receive(self, received: Received, now: float, effects: Effects) -> None:
+        """Take a response, or word that the flow is gone."""
+        status = received.status or FLOW_GONE
+        if self._transactions.receive(received.branch, status, now):
+            self._close(received.branch, status, _retry_after(status, received.packet), effects)
+        elif received.branch not in self._open:
+            self.unmatched += 1
+
+    def sweep(self, now: float, effects: Effects) -> None:
+        """Send again, give up and report progress, as far as it is time to."""
+        for due in self._transactions.due(now):
+            if isinstance(due, TimedOut):
+                self._close(due.branch, TIMED_OUT, 0, effects)
+            elif (opened := self._open.get(due.branch)) is not None:
+                self.retransmissions += 1
+                effects.sends.append(opened.send)
+        self._tell_progress(now, effects)
+
+    def _tell_progress(self, now: float, effects: Effects) -> None:
+        trying = self._trying
+        while trying and trying[0][0] <= now:
+            branch = trying.popleft()[1]
+            opened = self._open.get(branch)
+            if opened is not None:
+                _report(effects, opened.core, opened.event, opened.target, STILL_TRYING, 0)
+                trying.append((now + self._limits.still_trying, branch))
+
+    def _close(self, branch: str, status: int, retry_after: int, effects: Effects) -> None:
+        opened = self._open.pop(branch, None)
+        if opened is not None:
+            self.open_bytes -= len(opened.send.packet)
+            _report(effects, opened.core, opened.event, opened.target, status, retry_after)
+
+
+def _refuse(notify: Notify, target: Target, problem: Unbuildable, effects: Effects) -> None:
+    effects.refusals.append(Refusal(target, str(problem)))
+    _report(effects, notify.core, notify.event, target, UNBUILDABLE, 0)
+
+
+def _report(effects: Effects, core: str, event: str, target: Target, status: int, retry_after: int) -> None:
+    outcome = Outcome(
+        shard=target.shard,
+        presentity=target.presentity,
+        local_tag=target.dialog.local_tag,
+        cseq=target.cseq,
+        status=status,
+        retry_after=retry_after,
+    )
+    effects.reports.append(Report(core, event, outcome))
+
+
+def _retry_after(status: int, packet: bytes) -> int:
+    """Return the seconds of a Retry-After header (RFC 3261 §20.33), 0 without a readable one."""
+    if status < 300 or not packet:
+        return 0
+    try:
+        value = parse(packet).headers.get("Retry-After")
+    except ParseError:
+        return 0
+    match = _SECONDS.match(value or "")
+    return int(match[1]) if match else 0

@@ -1,0 +1,51 @@
+"""From frames of the bus to effects on the bus; all of it synchronous (design §3 "Frames")."""
+
+import logging
+from collections.abc import Callable
+
+from lamplighter_proto import Notify, Received, subjects
+from lamplighter_runtime.bus import Bus
+from notifier.domain.deliveries import Deliveries, Effects
+from notifier.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+
+class Handlers:
+    """Hands messages to the deliveries and performs what these ask for."""
+
+    def __init__(self, bus: Bus, deliveries: Deliveries, metrics: Metrics, clock: Callable[[], float]) -> None:
+        self._bus = bus
+        self._deliveries = deliveries
+        self._metrics = metrics
+        self._clock = clock
+
+    def on_notify(self, messages: list[Notify]) -> None:
+        """Send the NOTIFYs that cores ask for."""
+        now, effects = self._clock(), Effects()
+        for notify in messages:
+            self._deliveries.begin(notify, now, effects)
+        self._perform(effects)
+
+    def on_received(self, messages: list[Received]) -> None:
+        """Take the responses that edges received."""
+        now, effects = self._clock(), Effects()
+        for received in messages:
+            self._deliveries.receive(received, now, effects)
+        self._perform(effects)
+
+    def on_tick(self) -> None:
+        """Do what has become due."""
+        effects = Effects()
+        self._deliveries.sweep(self._clock(), effects)
+        self._perform(effects)
+
+    def _perform(self, effects: Effects) -> None:
+        for send in effects.sends:
+            self._bus.send(subjects.edge_sends(send.flow.edge), send)
+        for core, _, outcome in effects.reports:
+            self._bus.send(subjects.core_outcomes(core), outcome)
+        self._metrics.count(effects.reports)
+        for target, problem in effects.refusals:
+            self._metrics.refusals.inc()
+            logger.warning("notify not buildable", extra={"call_id": target.dialog.call_id, "problem": problem})
