@@ -77,7 +77,7 @@ def test_log_line_as_text_has_the_fields_behind_the_message() -> None:
 def test_log_line_with_a_line_end_in_a_field_stays_one_line(log_format: str) -> None:
     stream = configured(log_format)
 
-    logger.info("odd call-id", extra={"call_id": "a\n2026-01-31T00:00:00Z ERROR forged: line"})
+    logger.info("odd call-id", extra={"call_id": "a\nERROR:forged"})
 
     assert len(stream.getvalue().splitlines()) == 1
 
