@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 MEMBERS := proto libs/sip libs/event-packages libs/runtime services/sip-edge services/presence-core \
            services/notifier services/xcap-sync cli
-SOURCES := proto libs services cli tests
+SOURCES := proto libs services cli tests conftest.py
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
@@ -46,7 +46,7 @@ types: $(VENV)/.dev ## check the types
 
 .PHONY: imports
 imports: $(VENV)/.dev ## check who may import whom
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 .PHONY: test
 test: $(VENV)/.dev ## run all tests (ARGS="-k name …" for pytest)
