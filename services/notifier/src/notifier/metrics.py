@@ -42,8 +42,8 @@ class Metrics:
     def count(self, reports: Iterable[Report]) -> None:
         """Count the outcomes of one frame."""
         tally: dict[tuple[str, int], int] = {}
-        for report in reports:
-            key = (report.event, report.outcome.status)
+        for _, event, outcome in reports:
+            key = (event, outcome.status)
             tally[key] = tally.get(key, 0) + 1
         for (event, status), number in tally.items():
             self._counter(event, status).inc(number)

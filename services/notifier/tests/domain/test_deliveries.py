@@ -49,7 +49,7 @@ class Rig:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        return [report.outcome for report in self.effects.reports]
+        return [outcome for _, _, outcome in self.effects.reports]
 
     @property
     def statuses(self) -> list[int]:
@@ -115,7 +115,7 @@ def test_final_response_is_reported_with_its_status_once(notify: Notify, target:
             status=status,
         )
     ]
-    assert rig.effects.reports[0].core == "core-1"
+    assert rig.effects.reports[0][:2] == ("core-1", "dialog")
     assert len(rig.deliveries) == rig.deliveries.open_bytes == 0
     assert rig.deliveries.unmatched == 1
 

@@ -40,12 +40,8 @@ class Limits:
     """Seconds between reports of a NOTIFY without an answer."""
 
 
-class Report(NamedTuple):
-    """An outcome and whom it is for."""
-
-    core: str
-    event: str
-    outcome: Outcome
+Report = tuple[str, str, Outcome]
+"""The core that shall hear of an outcome, the event package, the outcome."""
 
 
 class Refusal(NamedTuple):
@@ -64,11 +60,8 @@ class Effects:
     refusals: list[Refusal] = field(default_factory=list)
 
 
-class _Open(NamedTuple):
-    core: str
-    event: str
-    target: Target
-    send: Send
+_Open = tuple[str, str, Target, Send]
+"""Core, event, target and packet of a transaction: what its outcome needs, and not the Notify with all the others."""
 
 
 class Deliveries:
@@ -126,7 +119,7 @@ class Deliveries:
             notifier=self._notifier, branch=branch, flow=target.dialog.flow, packet=packet, next_hop=head.next_hop
         )
         self._transactions.start(branch, packet, head.reliable, now)
-        self._open[branch] = _Open(notify.core, notify.event, target, send)
+        self._open[branch] = (notify.core, notify.event, target, send)
         self._trying.append((now + self._limits.still_trying, branch))
         self.open_bytes += len(packet)
         effects.sends.append(send)
@@ -146,7 +139,7 @@ class Deliveries:
                 self._close(due.branch, TIMED_OUT, 0, effects)
             elif (opened := self._open.get(due.branch)) is not None:
                 self.retransmissions += 1
-                effects.sends.append(opened.send)
+                effects.sends.append(opened[3])
         self._tell_progress(now, effects)
 
     def _tell_progress(self, now: float, effects: Effects) -> None:
@@ -155,14 +148,16 @@ class Deliveries:
             branch = trying.popleft()[1]
             opened = self._open.get(branch)
             if opened is not None:
-                _report(effects, opened.core, opened.event, opened.target, STILL_TRYING, 0)
+                core, event, target, _ = opened
+                _report(effects, core, event, target, STILL_TRYING, 0)
                 trying.append((now + self._limits.still_trying, branch))
 
     def _close(self, branch: str, status: int, retry_after: int, effects: Effects) -> None:
         opened = self._open.pop(branch, None)
         if opened is not None:
-            self.open_bytes -= len(opened.send.packet)
-            _report(effects, opened.core, opened.event, opened.target, status, retry_after)
+            core, event, target, send = opened
+            self.open_bytes -= len(send.packet)
+            _report(effects, core, event, target, status, retry_after)
 
 
 def _refuse(notify: Notify, target: Target, problem: Unbuildable, effects: Effects) -> None:
@@ -179,7 +174,7 @@ def _report(effects: Effects, core: str, event: str, target: Target, status: int
         status=status,
         retry_after=retry_after,
     )
-    effects.reports.append(Report(core, event, outcome))
+    effects.reports.append((core, event, outcome))
 
 
 def _retry_after(status: int, packet: bytes) -> int:
