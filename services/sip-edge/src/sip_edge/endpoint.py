@@ -1,0 +1,230 @@
+"""From a SIP message to a command and from an answer to a response (RFC 3261 §8.2, §17.2).
+
+Rule 1: nothing here waits, and no message gets a task, a timer or a log line of its own.
+Rule 2: a request passes transaction, inspection, method, in this order; whoever refuses it raises a Refusal.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+
+from lamplighter_proto import Answer, Command, Moved, Reply, subjects
+from lamplighter_runtime.bus import Bus
+from lamplighter_runtime.membership import Routes
+from sip.errors import ParseError
+from sip.message import Limits, Request, parse, stamp_received
+from sip.transaction import Absorbed, ServerTransactions, server_key
+from sip_edge import responses
+from sip_edge.addresses import Peer
+from sip_edge.checks import Manners, check_text, inspect, strip_own_routes
+from sip_edge.flows import Channel
+from sip_edge.merges import Merges
+from sip_edge.methods import options, publish, register, subscribe
+from sip_edge.methods.arrival import Arrival, name_addr, transaction_of
+from sip_edge.metrics import Counts
+from sip_edge.pending import Pending, Waiting
+from sip_edge.refusals import MergedRequest, Refusal, ServiceUnavailable
+from sip_edge.targets import Targets
+
+logger = logging.getLogger(__name__)
+
+MERGE_SECONDS = 32.0
+"""How long a request is remembered at least to recognise its twin: as long as its transaction (64*T1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """How an endpoint goes about it."""
+
+    instance: str
+    shards: int
+    limits: Limits
+    manners: Manners
+    retry_after: int
+    max_pending: int
+    answer_timeout: float
+    repeat: float
+    first_id: int
+    """Above every id that an earlier process of this name used."""
+
+
+class Endpoint:
+    """The edge without its sockets."""
+
+    def __init__(
+        self,
+        ways: Ways,
+        *,
+        bus: Bus,
+        directory: Routes,
+        targets: Targets,
+        transactions: ServerTransactions,
+        counts: Counts,
+        monotonic: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self.draining = False
+        self.on_response: Callable[[bytes], None] = self._drop_response
+        self.transactions = transactions
+        self.pending = Pending(
+            self._send_command,
+            directory.owner_of,
+            limit=ways.max_pending,
+            timeout=ways.answer_timeout,
+            repeat=ways.repeat,
+        )
+        self._ways = ways
+        self._bus = bus
+        self._targets = targets
+        self._counts = counts
+        self._monotonic = monotonic
+        self._wall = wall
+        self._ids = count(ways.first_id)
+        self._merges = Merges()
+        self._rotated = monotonic()
+        self._connected = True
+        self._date = responses.date(wall())
+
+    # What the transports call.
+
+    def receive(self, data: bytes, channel: Channel, peer: Peer) -> None:
+        """Take one SIP message."""
+        try:
+            if data.startswith(b"SIP/"):
+                self.on_response(data)
+            else:
+                self._on_packet(data, channel, peer)
+        except Exception:
+            # A bug must cost this message only.
+            self._counts.drops["bug"] += 1
+            logger.exception("message failed", extra={"peer": peer[0]})
+
+    def unreadable(self, error: ParseError, channel: Channel, peer: Peer) -> None:
+        """Answer what could not be read, where enough of it could (RFC 3261 §8.2.7: without a transaction)."""
+        head = error.head
+        if head is None or head.method == "ACK":
+            self._counts.drops["unreadable"] += 1
+            return
+        stamp_received(head, peer[0], peer[1])
+        self._counts.request(head.method)
+        self._counts.responses[error.status] += 1
+        channel.send(responses.stateless(head, error.status, error.reason), peer)
+
+    # Requests.
+
+    def _drop_response(self, data: bytes) -> None:
+        self._counts.drops["stray-response"] += 1
+
+    def _on_packet(self, data: bytes, channel: Channel, peer: Peer) -> None:
+        try:
+            request = parse(data, self._ways.limits, datagram=not channel.reliable)
+            if not isinstance(request, Request) or request.method == "ACK":
+                self._counts.drops["ack"] += 1
+                return
+            if not data.isascii():
+                check_text(request)
+            stamp_received(request, peer[0], peer[1])
+        except ParseError as error:
+            self.unreadable(error, channel, peer)
+            return
+        now = self._monotonic()
+        key = server_key(request)
+        seen = self.transactions.receive(key, channel.reliable, now)
+        if isinstance(seen, bytes):
+            self._counts.retransmissions += 1
+            channel.send(seen, peer)
+        elif seen is Absorbed:
+            self._counts.retransmissions += 1
+        else:
+            # Without room for a transaction the core will have to recognise repeats, and can.
+            self._on_request(request, key, channel, peer, now)
+
+    def _on_request(self, request: Request, key: str, channel: Channel, peer: Peer, now: float) -> None:
+        self._counts.request(request.method)
+        try:
+            command = self._judge(request, key, channel, peer)
+        except Refusal as refusal:
+            self._respond(key, channel, peer, responses.refused(request, refusal, key), refusal.status)
+            return
+        if command is None:
+            packet = responses.accepted(request, options.headers(self._ways.manners), key)
+            self._respond(key, channel, peer, packet, 200)
+            return
+        self.pending.add(Waiting(command=command, request=request, channel=channel, peer=peer, key=key, since=now))
+
+    def _judge(self, request: Request, key: str, channel: Channel, peer: Peer) -> Command | None:
+        """Return the command that a request means, None for OPTIONS; a Refusal when it means none."""
+        strip_own_routes(request, self._targets)
+        target = inspect(request, self._ways.manners, self._targets)
+        sender = name_addr(request, "From")
+        transaction = transaction_of(request, sender)
+        if self.draining or self.pending.full or not self._bus.connected:
+            raise ServiceUnavailable(self._ways.retry_after)
+        if not name_addr(request, "To").tag and self._merges.is_merged(transaction, key):
+            raise MergedRequest()
+        if request.method == "OPTIONS":
+            return None
+        ways = self._ways
+        arrival = Arrival(next(self._ids), ways.instance, ways.shards, target, transaction, sender, channel, peer)
+        return self._command(request, arrival)
+
+    def _command(self, request: Request, arrival: Arrival) -> Command:
+        if request.method == "PUBLISH":
+            return publish.to_command(request, arrival)
+        if request.method == "SUBSCRIBE":
+            return subscribe.to_command(request, arrival)
+        return register.to_command(request, arrival, self._targets.judge(register.registered_uri(request)))
+
+    def _respond(self, key: str, channel: Channel, peer: Peer, packet: bytes, status: int) -> None:
+        self.transactions.complete(key, packet, self._monotonic())
+        self._counts.responses[status] += 1
+        channel.send(packet, peer)
+
+    # What the bus calls.
+
+    def _send_command(self, owner: str, command: Command) -> None:
+        self._bus.send(subjects.core_commands(owner), command)
+
+    def on_replies(self, replies: list[Reply]) -> None:
+        """Answer the requests that cores have decided; ask again for those of moved shards."""
+        now = self._monotonic()
+        for reply in replies:
+            if isinstance(reply, Moved):
+                self.pending.moved(reply.id)
+            else:
+                self._on_answer(reply, now)
+
+    def _on_answer(self, answer: Answer, now: float) -> None:
+        waiting = self.pending.take(answer.id)
+        if waiting is None:
+            self._counts.late_answers += 1
+            return
+        self._counts.answer_seconds.observe(now - waiting.since)
+        packet = responses.answered(waiting.request, answer, waiting.key, waiting.channel.contact, self._date)
+        if answer.status == 503:
+            self._merges.forget(waiting.command.transaction)
+        self._respond(waiting.key, waiting.channel, waiting.peer, packet, answer.status)
+
+    # What the clock calls.
+
+    def sweep(self) -> None:
+        """Repeat and give up commands, forget old transactions; ten times a second."""
+        now = self._monotonic()
+        self._notice_bus()
+        for waiting in self.pending.sweep(now):
+            refusal = ServiceUnavailable(self._ways.retry_after)
+            self._merges.forget(waiting.command.transaction)
+            packet = responses.refused(waiting.request, refusal, waiting.key)
+            self._respond(waiting.key, waiting.channel, waiting.peer, packet, refusal.status)
+        self.transactions.expire(now)
+        self._date = responses.date(self._wall())
+        if now - self._rotated >= MERGE_SECONDS:
+            self._rotated = now
+            self._merges.rotate()
+
+    def _notice_bus(self) -> None:
+        connected = self._bus.connected
+        if connected and not self._connected:
+            self.pending.resend()
+        self._connected = connected

@@ -1,0 +1,24 @@
+"""PUBLISH as a command (RFC 3903 §6)."""
+
+from lamplighter_proto import Publish
+from sip.message import Request
+from sip_edge.methods.arrival import Arrival, aor_of, event_of, expires_of
+
+
+def to_command(request: Request, arrival: Arrival) -> Publish:
+    """Return the command; the presentity is the Request-URI's (RFC 3903 §6 step 1)."""
+    headers = request.headers
+    target = arrival.target
+    return Publish(
+        id=arrival.id,
+        edge=arrival.edge,
+        shard=target.shard,
+        transaction=arrival.transaction,
+        presentity=target.aor,
+        event=event_of(request).package,
+        expires=expires_of(request),
+        if_match=tuple(headers.values("SIP-If-Match")) if "SIP-If-Match" in headers else (),
+        content_type=headers.get("Content-Type") or "",
+        body=request.body,
+        sender=aor_of(arrival.sender.uri, "From"),
+    )

@@ -1,0 +1,125 @@
+"""Commands that wait for the core's answer: one table, one sweep, no timer of their own (design §3).
+
+Rule 1: time is an argument; the table is in order of `since`, so that a sweep looks at old entries only.
+Rule 2: commands are repeat-safe: whenever in doubt, a command is sent again.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from lamplighter_proto import Command
+from sip.message import Request
+from sip_edge.addresses import Peer
+from sip_edge.flows import Channel
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A request whose command is with the core, or has no core to go to yet."""
+
+    command: Command
+    request: Request
+    channel: Channel
+    peer: Peer
+    key: str
+    since: float
+    """Monotonic seconds."""
+    owner: str | None = None
+    """The core that has the command."""
+    repeated: bool = False
+
+
+class Pending:
+    """Waiting requests by the id of their command."""
+
+    def __init__(
+        self,
+        send: Callable[[str, Command], None],
+        owner_of: Callable[[int], str | None],
+        *,
+        limit: int,
+        timeout: float,
+        repeat: float,
+    ) -> None:
+        self.repeats = 0
+        self._send = send
+        self._owner_of = owner_of
+        self._limit = limit
+        self._timeout = timeout
+        self._repeat = repeat
+        self._table: dict[int, Waiting] = {}
+        self._again: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @property
+    def full(self) -> bool:
+        """Return whether no other request may wait."""
+        return len(self._table) >= self._limit
+
+    def add(self, waiting: Waiting) -> None:
+        """Keep a request and send its command, or hold the command until its shard has an owner."""
+        self._table[waiting.command.id] = waiting
+        self._dispatch(waiting)
+
+    def take(self, number: int) -> Waiting | None:
+        """Remove and return the request whose command bears `number`."""
+        return self._table.pop(number, None)
+
+    def moved(self, number: int) -> None:
+        """Send a command to the owner that the directory knows; if that one denied it, with the next sweep."""
+        waiting = self._table.get(number)
+        if waiting is None:
+            return
+        owner = self._owner_of(waiting.command.shard)
+        if owner is not None and owner != waiting.owner:
+            self._send_again(waiting)
+        else:
+            self._again.add(number)
+
+    def reassign(self, shards: Collection[int]) -> None:
+        """Send the commands of `shards` to their owners of now."""
+        for waiting in self._table.values():
+            if waiting.command.shard in shards:
+                self._send_again(waiting)
+
+    def resend(self) -> None:
+        """Send every command again, as after a time without the bus."""
+        for waiting in self._table.values():
+            self._send_again(waiting)
+
+    def sweep(self, now: float) -> list[Waiting]:
+        """Send again what was denied or met silence; remove and return what is overdue."""
+        again, self._again = self._again, set()
+        for number in again:
+            if number in self._table:
+                self._send_again(self._table[number])
+        overdue = self._look_at_old(now)
+        for waiting in overdue:
+            del self._table[waiting.command.id]
+        return overdue
+
+    def _look_at_old(self, now: float) -> list[Waiting]:
+        overdue: list[Waiting] = []
+        for waiting in self._table.values():
+            age = now - waiting.since
+            if age < self._repeat and age < self._timeout:
+                break
+            if age >= self._timeout:
+                overdue.append(waiting)
+            elif not waiting.repeated:
+                waiting.repeated = True
+                self._send_again(waiting)
+        return overdue
+
+    def _send_again(self, waiting: Waiting) -> None:
+        if waiting.owner is not None:
+            self.repeats += 1
+        self._dispatch(waiting)
+
+    def _dispatch(self, waiting: Waiting) -> None:
+        command = waiting.command
+        owner = waiting.owner = self._owner_of(command.shard)
+        if owner is not None:
+            self._send(owner, command)

@@ -1,0 +1,1 @@
+"""Sockets: datagrams and streams in, datagrams and streams out."""
