@@ -47,7 +47,7 @@ class Loader:
 
     def _add_publication(self, shard: Shard, stored: StoredPublication) -> None:
         package = self._registry.get(stored.event)
-        publication = package and self._parsed(package, stored.publication)
+        publication = None if package is None else self._parsed(package, stored.publication)
         if package is None or publication is None:
             self._metrics.unreadable.inc()
             return

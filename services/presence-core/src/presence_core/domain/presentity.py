@@ -174,14 +174,6 @@ def _change(
     now: float,
 ) -> Published:
     """Refresh, modify or remove a publication (RFC 3903 §4.2 to §4.5)."""
-    body = {}
-    if command.body:
-        body = {
-            "content_type": command.content_type,
-            "body": command.body,
-            "document": package.parse(command.body),
-            "modified": int(now * 1e6),
-        }
     after = replace(
         before,
         etag=etag,
@@ -189,10 +181,17 @@ def _change(
         received=int(now),
         transaction=command.transaction,
         sender=command.sender,
-        **body,
     )
+    if command.body:
+        after = replace(
+            after,
+            content_type=command.content_type,
+            body=command.body,
+            document=package.parse(command.body),
+            modified=int(now * 1e6),
+        )
     others = tuple(one for one in presentity.publications if one.pub != before.pub)
-    if body or not lifetime:
+    if command.body or not lifetime:
         return _with(presentity, others, after, lifetime, changed=True)
     # A refresh keeps its place: it does not make a state the newest.
     same_place = tuple(after if one.pub == before.pub else one for one in presentity.publications)

@@ -1,0 +1,1 @@
+"""Documents: what bodies are made of, read leniently and written strictly."""

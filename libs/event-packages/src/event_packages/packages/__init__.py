@@ -1,0 +1,1 @@
+"""One event package a module; each defines PACKAGE."""

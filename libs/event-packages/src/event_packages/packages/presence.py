@@ -1,0 +1,6 @@
+"""The event package `presence` (RFC 3856)."""
+
+from event_packages.base import EventPackage
+from event_packages.documents import pidf
+
+PACKAGE = EventPackage(name="presence", content_types=("application/pidf+xml",), parse=pidf.parse, compose=pidf.compose)
