@@ -100,12 +100,16 @@ def _rebuilt(root: xml.Element) -> xml.Element:
 
 
 def _copy(element: xml.Element, parent: xml.Element) -> xml.Element:
-    new = etree.SubElement(parent, element.tag, dict(element.attrib.items()))
+    new = etree.SubElement(parent, element.tag, _attributes(element))
     new.text, new.tail = element.text, element.tail
     for child in element:
         if isinstance(child.tag, str):
             _copy(child, new)
     return new
+
+
+def _attributes(element: xml.Element) -> dict[str, str]:
+    return {str(name): str(value) for name, value in element.attrib.items()}
 
 
 def _part(element: xml.Element, strip: list[bytes]) -> Part:
@@ -125,7 +129,7 @@ def _part(element: xml.Element, strip: list[bytes]) -> Part:
 
 def _identify(element: xml.Element, kind: Kind) -> str:
     """Give an element an id that is an XML name, as its first attribute; return it."""
-    attributes = dict(element.attrib.items())
+    attributes = _attributes(element)
     given = attributes.pop("id", "")
     identifier = given if _NCNAME.fullmatch(given) else f"{kind[0]}{crc32(given.encode()):08x}"
     if identifier != given or attributes:
