@@ -141,6 +141,9 @@ async def test_unanswered_notify_is_sent_again_reported_and_given_up(
 
     assert again == first
     assert (trying.status, given_up.status) == (100, 408)
+    assert running.registry.value("presence_notifier_still_trying_total") == 1
+    assert running.registry.value("presence_notifier_notifies_total", {"event": "dialog", "status": "408"}) == 1
+    assert running.registry.value("presence_notifier_open_transactions") == 0
 
 
 async def test_watcher_that_cannot_be_told_is_counted_and_logged_once(

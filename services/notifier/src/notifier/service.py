@@ -27,6 +27,8 @@ from sip.transaction import ClientTransactions
 logger = logging.getLogger(__name__)
 
 SERVICE = "notifier"
+_IDLE = 5
+"""While nothing is open, one sweep of so many suffices: the first timer of a new transaction is T1."""
 
 
 class Worker:
@@ -69,7 +71,7 @@ class Worker:
             await self._sweep(handlers)
 
     async def _sweep(self, handlers: Handlers) -> None:
-        await asyncio.sleep(self._settings.sweep_seconds)
+        await asyncio.sleep(self._settings.sweep_seconds * (1 if len(self.deliveries) else _IDLE))
         try:
             handlers.on_tick()
         except Exception:

@@ -25,7 +25,7 @@ class Settings(ServiceSettings):
         default=2.0, gt=0, lt=5, description="How often the core hears of a NOTIFY without an answer."
     )
     dialog_heads_max: int = Field(default=20_000, ge=1, description="Dialogs whose header lines are kept prepared.")
-    sweep_seconds: float = Field(default=0.05, gt=0, le=0.5, description="How often timers are looked at.")
+    sweep_seconds: float = Field(default=0.05, gt=0, le=0.1, description="How often timers are looked at.")
     drain_seconds: float = Field(default=5.0, ge=0, description="How long stopping waits for unanswered NOTIFYs.")
     timer_t1_seconds: float = Field(default=0.5, gt=0, description="RFC 3261 T1: first retransmission over UDP.")
     timer_t2_seconds: float = Field(default=4.0, gt=0, description="RFC 3261 T2: longest time between two.")
