@@ -34,12 +34,12 @@ class ShardTable(Record):
 
 
 class Member(Record):
-    """A live process. `token` is new for every process, so that a second one of that name is noticed."""
+    """A live process. Of two processes of one name the one with the greater `token`, begun later, is it."""
 
     service: str
     """sip-edge, presence-core, notifier or xcap-sync."""
     instance: str
-    token: str
+    token: str = ""
     http: str = ""
     """Base URL of its HTTP endpoint."""
     sip: str = ""

@@ -6,6 +6,7 @@ Rule 2: while NATS is away the last known ownership stands.
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from typing import Protocol
 
@@ -24,6 +25,7 @@ from lamplighter_proto.ownership import (
     ShardTable,
     member_key,
 )
+from lamplighter_runtime import clock
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +91,7 @@ class Directory:
         self._replicas = replicas
         self._kv: KeyValue | None = None
         self._member: Member | None = None
+        self._replaced = False
         self._shard_listeners: list[Callable[[int], None]] = []
         self._member_listeners: list[Callable[[], None]] = []
         self._replaced_listeners: list[Callable[[], None]] = []
@@ -104,8 +107,12 @@ class Directory:
         """Stop watching and withdraw our member key."""
         for task in self._tasks:
             task.cancel()
-        if self._kv is not None and self._member is not None and self._nc.is_connected:
+        if self._kv is None or self._member is None or self._replaced or not self._nc.is_connected:
+            return
+        try:
             await self._kv.delete(member_key(self._member.service, self._member.instance))
+        except (NatsError, TimeoutError) as error:
+            logger.info("member key left to expire", extra={"error": repr(error)})
 
     def owner_of(self, shard: int) -> str | None:
         """Return the instance that owns a shard, None while nobody does."""
@@ -128,9 +135,10 @@ class Directory:
         self._replaced_listeners.append(listener)
 
     async def announce(self, member: Member) -> None:
-        """Make our member key known and keep it alive until `close`."""
-        self._member = member
-        await self._renew()
+        """Make our member key known and keep it alive until `close`; the token is set here."""
+        self._member = member.model_copy(update={"token": new_token(clock.wall())})
+        while not await self._renewed():  # noqa: ASYNC110  # nobody tells us when NATS is ready
+            await asyncio.sleep(RETRY_SECONDS)
         self._tasks.append(asyncio.create_task(self._renew_for_ever(), name="directory-renew"))
 
     async def change_table(self, change: Callable[[ShardTable], ShardTable | None], shards: int) -> ShardTable | None:
@@ -165,17 +173,20 @@ class Directory:
     async def _renew_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self._lease_seconds / 3)
-            try:
-                await self._renew()
-            except (NatsError, TimeoutError) as error:
-                logger.warning("lease not renewed", extra={"error": repr(error)})
+            if not self._replaced:
+                await self._renewed()
 
-    async def _renew(self) -> None:
+    async def _renewed(self) -> bool:
+        """Put our member key for another lease; return whether that went well."""
         assert self._member is not None
         key = member_key(self._member.service, self._member.instance)
-        await self._nc.jetstream().publish(
-            f"$KV.{BUCKET}.{key}", self._member.model_dump_json().encode(), msg_ttl=self._lease_seconds
-        )
+        value = self._member.model_dump_json().encode()
+        try:
+            await self._nc.jetstream().publish(f"$KV.{BUCKET}.{key}", value, msg_ttl=self._lease_seconds)
+        except (NatsError, TimeoutError) as error:
+            logger.warning("lease not renewed", extra={"error": repr(error)})
+            return False
+        return True
 
     async def _open(self) -> KeyValue:
         return await self._nc.jetstream().create_key_value(
@@ -230,7 +241,8 @@ class Directory:
         if not self.view.take_member(key, member):
             return
         ours = self._member
-        if ours and member and key == member_key(ours.service, ours.instance) and member.token != ours.token:
+        if ours and member and key == member_key(ours.service, ours.instance) and member.token > ours.token:
+            self._replaced = True
             for replaced in self._replaced_listeners:
                 replaced()
         for listener in self._member_listeners:
@@ -239,6 +251,11 @@ class Directory:
     def _forget_all_but(self, keys: set[str]) -> None:
         for key in [key for key in self.view.members if key not in keys]:
             self._take_member(key, None)
+
+
+def new_token(now: float) -> str:
+    """Return a token for a process that begins now: later ones are greater, no two are equal."""
+    return f"{int(now * 1000):015d}-{secrets.token_hex(8)}"
 
 
 def claimed(table: ShardTable, shard: int, owner: str) -> ShardTable:

@@ -50,7 +50,9 @@ class NatsBus:
             bus._tell_listeners()
 
         async def failed(error: Exception) -> None:
-            logger.warning("bus error", extra={"error": repr(error)})
+            # While the server is away every attempt fails; that it is away has been said.
+            if bus.connected:
+                logger.warning("bus error", extra={"error": repr(error)})
 
         await bus.nc.connect(
             servers=url.split(","),
@@ -136,7 +138,11 @@ class NatsBus:
         """Send what is queued and leave."""
         if self._flusher is not None:
             self._flusher.cancel()
-        if self.nc.is_connected:
-            await self._flush()
-            await self.nc.flush()
-        await self.nc.close()
+        try:
+            if self.nc.is_connected:
+                await self._flush()
+                await self.nc.flush()
+            await self.nc.close()
+        except (NatsError, RuntimeError, OSError) as error:
+            # uvloop refuses to close a transport whose peer is gone.
+            logger.info("bus left without a word", extra={"error": repr(error)})

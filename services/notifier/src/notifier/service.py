@@ -127,7 +127,6 @@ class Notifier:
             Member(
                 service=SERVICE,
                 instance=self.settings.instance,
-                token=secrets.token_hex(8),
                 http=http_url(self.app),
             )
         )

@@ -126,9 +126,7 @@ class PresenceCore:
         directory.on_replaced(replaced.set)
         await bus.subscribe(subjects.core_commands(settings.instance), FrameCodec(Command), shards.on_commands)
         await bus.subscribe(subjects.core_outcomes(settings.instance), FrameCodec[Outcome](Outcome), shards.on_outcomes)
-        await directory.announce(
-            Member(service=SERVICE, instance=settings.instance, token=secrets.token_hex(8), http=http_url(self.app))
-        )
+        await directory.announce(Member(service=SERVICE, instance=settings.instance, http=http_url(self.app)))
         work = [
             asyncio.create_task(self.committer.run(), name="commits"),
             asyncio.create_task(shards.run(), name="shards"),

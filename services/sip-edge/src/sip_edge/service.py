@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Mapping
 
 from fastapi import FastAPI
@@ -89,7 +88,6 @@ class SipEdge:
         return Member(
             service=SERVICE,
             instance=self.settings.instance,
-            token=secrets.token_hex(8),
             http=http_url(self.app),
             sip=edge.advertised,
         )

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Mapping
 
 from fastapi import FastAPI
@@ -59,7 +58,6 @@ class XcapSync:
             Member(
                 service=SERVICE,
                 instance=self.settings.instance,
-                token=secrets.token_hex(8),
                 http=http_url(self.app),
             )
         )

@@ -1,9 +1,11 @@
 """The store in PostgreSQL (design §4): one batch is one transaction, fenced by the epoch of each of its shards."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import asyncpg
 
@@ -13,7 +15,9 @@ from presence_core.storage import rows
 from presence_core.store import Changes, Fenced, ShardRows, StoreAway, WrongCluster
 
 logger = logging.getLogger(__name__)
-Connection = asyncpg.Connection[asyncpg.Record]
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
 
 _PACKAGE = "presence_core.storage"
 
