@@ -110,7 +110,8 @@ class Teller:
             shard.wheel.set((Due.RETRY, outcome.local_tag), delivery.again_at)
         elif consequence is Consequence.ENDS:
             self._end(shard, outcome)
-        self._metrics.outcomes.labels(consequence.value if consequence else "late").inc()
+        if consequence is not None:
+            self._metrics.outcomes[consequence].inc()
 
     def _confirmed(self, shard: Shard, tag: str, delivery: Delivery) -> None:
         if delivery.over and not delivery.forced:

@@ -88,8 +88,7 @@ class Handlers:
         answer = Answer(id=command.id, status=status, reason=reason, headers=headers, to_tag=to_tag)
         self._bus.send(subjects.edge_replies(command.edge), answer)
         event = "" if isinstance(command, Register) else command.event
-        known = event if event in self._registry else ""
-        self._metrics.commands.labels(type(command).__name__.upper(), known, str(status)).inc()
+        self._metrics.answered(type(command).__name__.upper(), event if event in self._registry else "", status)
 
     def _package(self, aor: str, event: str) -> EventPackage:
         package = self._registry.get(event)

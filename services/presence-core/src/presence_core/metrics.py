@@ -1,6 +1,7 @@
 """What presence-core counts (`presence_core_*`)."""
 
-from lamplighter_runtime.metrics import Registry
+from lamplighter_runtime.metrics import Counter, Registry
+from presence_core.domain.delivery import Consequence
 
 
 class Metrics:
@@ -11,10 +12,12 @@ class Metrics:
         self.commands = registry.counter(
             "presence_core_commands_total", "Commands answered.", ["method", "event", "status"]
         )
+        self._answered: dict[tuple[str, str, int], Counter] = {}
         self.notifies = registry.counter("presence_core_notifies_total", "NOTIFYs asked of the notifiers.").labels()
-        self.outcomes = registry.counter(
+        outcomes = registry.counter(
             "presence_core_outcomes_total", "Outcomes of NOTIFYs by what they did.", ["consequence"]
         )
+        self.outcomes = {one: outcomes.labels(one.value) for one in Consequence}
         self.silences = registry.counter(
             "presence_core_notifier_silences_total", "NOTIFYs told again because their notifier gave no word."
         ).labels()
@@ -25,3 +28,11 @@ class Metrics:
         self.unreadable = registry.counter(
             "presence_core_unreadable_rows_total", "Stored bodies that their package does not read."
         ).labels()
+
+    def answered(self, method: str, event: str, status: int) -> None:
+        """Count an answer; children are kept, for looking one up costs more than counting."""
+        key = (method, event, status)
+        child = self._answered.get(key)
+        if child is None:
+            child = self._answered[key] = self.commands.labels(method, event, str(status))
+        child.inc()

@@ -7,7 +7,6 @@ Rule 2: in composed documents PIDF has no prefix and the known namespaces have t
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Literal
 from xml.sax.saxutils import quoteattr
 from zlib import crc32
@@ -129,8 +128,11 @@ def _part(element: xml.Element, strip: list[bytes]) -> Part:
 
 def _identify(element: xml.Element, kind: Kind) -> str:
     """Give an element an id that is an XML name, as its first attribute; return it."""
+    given = element.get("id") or ""
+    if len(element.attrib) == 1 and _NCNAME.fullmatch(given):
+        return given
     attributes = _attributes(element)
-    given = attributes.pop("id", "")
+    attributes.pop("id", "")
     identifier = given if _NCNAME.fullmatch(given) else f"{kind[0]}{crc32(given.encode()):08x}"
     if identifier != given or attributes:
         element.attrib.clear()
@@ -146,18 +148,31 @@ _DATA_ORDER = {_DEVICE_ID: 1, _DM_NOTE: 2, _DM_TIMESTAMP: 3}
 
 def _mend_tuple(element: xml.Element) -> str:
     """Bring a tuple into the schema's order (RFC 3863 §4.4); return its contact."""
-    status = element.find(_STATUS)
-    if status is None:
-        status = etree.SubElement(element, _STATUS)
-    for basic in status.findall(_BASIC):
-        value = (basic.text or "").strip()
-        if value in ("open", "closed"):
-            basic.text = value
-        else:
-            status.remove(basic)
-    _sort(element, _TUPLE_ORDER, 1)
-    contact = element.find(_CONTACT)
-    return (contact.text or "").strip() if contact is not None else ""
+    contact, rank, sorted_, status = "", 0, True, False
+    for child in element:
+        tag = str(child.tag)
+        before, rank = rank, _TUPLE_ORDER.get(tag, 1)
+        sorted_ = sorted_ and rank >= before
+        if tag == _STATUS:
+            status = True
+            _mend_status(child)
+        elif tag == _CONTACT:
+            contact = (child.text or "").strip()
+    if not status:
+        element.insert(0, etree.Element(_STATUS))
+    if not sorted_:
+        _sort(element, _TUPLE_ORDER, 1)
+    return contact
+
+
+def _mend_status(status: xml.Element) -> None:
+    for child in list(status):
+        if child.tag == _BASIC and child.text not in ("open", "closed"):
+            value = (child.text or "").strip()
+            if value in ("open", "closed"):
+                child.text = value
+            else:
+                status.remove(child)
 
 
 def _mend_data(element: xml.Element) -> None:
@@ -172,10 +187,7 @@ def _mend_data(element: xml.Element) -> None:
 
 def _sort(element: xml.Element, order: dict[str, int], other: int) -> None:
     """Sort children by rank, of equal rank as they stand."""
-    children = list(element)
-    ranks = [order.get(str(child.tag), other) for child in children]
-    if any(one > following for one, following in pairwise(ranks)):
-        element[:] = [child for _, child in sorted(zip(ranks, children, strict=True), key=lambda pair: pair[0])]
+    element[:] = sorted(element, key=lambda child: order.get(str(child.tag), other))
 
 
 def compose(presentity: str, documents: Sequence[object]) -> bytes | None:

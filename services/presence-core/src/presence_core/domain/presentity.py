@@ -174,37 +174,30 @@ def _change(
     now: float,
 ) -> Published:
     """Refresh, modify or remove a publication (RFC 3903 §4.2 to §4.5)."""
-    after = replace(
-        before,
+    modified = bool(command.body)
+    after = Publication(
+        pub=before.pub,
         etag=etag,
         expires=ceil(now + lifetime) if lifetime else 0,
         received=int(now),
+        modified=int(now * 1e6) if modified else before.modified,
         transaction=command.transaction,
+        content_type=command.content_type if modified else before.content_type,
+        body=command.body if modified else before.body,
         sender=command.sender,
+        document=package.parse(command.body) if modified else before.document,
     )
-    if command.body:
-        after = replace(
-            after,
-            content_type=command.content_type,
-            body=command.body,
-            document=package.parse(command.body),
-            modified=int(now * 1e6),
-        )
     others = tuple(one for one in presentity.publications if one.pub != before.pub)
-    if command.body or not lifetime:
+    if modified or not lifetime:
         return _with(presentity, others, after, lifetime, changed=True)
     # A refresh keeps its place: it does not make a state the newest.
     same_place = tuple(after if one.pub == before.pub else one for one in presentity.publications)
-    refreshed = replace(presentity, publications=same_place)
+    refreshed = Presentity(aor=presentity.aor, event=presentity.event, publications=same_place)
     return Published(presentity=refreshed, publication=after, lifetime=lifetime, changed=False)
 
 
 def _with(
     presentity: Presentity, others: tuple[Publication, ...], newest: Publication, lifetime: int, *, changed: bool
 ) -> Published:
-    return Published(
-        presentity=replace(presentity, publications=(*others, newest)),
-        publication=newest,
-        lifetime=lifetime,
-        changed=changed,
-    )
+    after = Presentity(aor=presentity.aor, event=presentity.event, publications=(*others, newest))
+    return Published(presentity=after, publication=newest, lifetime=lifetime, changed=changed)
