@@ -1,0 +1,223 @@
+"""Bytes to requests and responses (RFC 3261 §7, §18.3).
+
+Rule 1: whatever comes in, only ParseError comes out, with what an answer needs if that could be read.
+Rule 2: what is returned can be answered: its top Via, From, To, Call-ID and CSeq have been read.
+Rule 3: a message is split once; values are read by those who need them.
+"""
+
+import re
+
+from sip.errors import ParseError
+from sip.fields import CSeq, Via, parse_name_addr
+from sip.grammar import TOKEN, WHITESPACE, parse_number, split_values
+from sip.headers import NAMES, Headers, canonical_name
+from sip.model import DEFAULT_LIMITS, Limits, Request, Response
+
+_MANDATORY = ("Via", "From", "To", "Call-ID", "CSeq")
+_SINGLE = frozenset(
+    ["From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type", "Event", "Expires"]
+)
+"""Headers that must not have two lines (§7.3.1, §20)."""
+_ADDRESSES = frozenset(("From", "To", "Contact", "Reply-To", "Referred-By", "Refer-To"))
+"""Headers with display names, where NUL can be escaped (§25.1 quoted-pair)."""
+
+_REQUEST_LINE = re.compile(rf"({TOKEN}) ([!#-;=?-~]++) SIP/2\.0", re.IGNORECASE)
+_STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]*+))?", re.IGNORECASE)
+_OTHER_VERSION = re.compile(r"(?:[^ ]++ [^ ]++ )?SIP/(?!2\.0(?![0-9]))[0-9]++\.[0-9]++(?: .*+)?", re.IGNORECASE)
+_CALL_ID = re.compile(r"[!-~]++")
+_FOLD = re.compile(r"\r\n[ \t]++")
+
+
+def parse(data: bytes, limits: Limits = DEFAULT_LIMITS, *, datagram: bool = True) -> Request | Response:
+    """Return the message that `data` is, or raise ParseError.
+
+    Without Content-Length the body is the rest of a datagram; in a stream there is none then (§18.3, read mildly).
+    What follows the body is cut off; a body that is shorter than said is an error.
+    """
+    try:
+        return _parse(data, limits, datagram)
+    except ParseError as error:
+        error.head = answerable(data, limits)
+        raise
+
+
+def _parse(data: bytes, limits: Limits, datagram: bool) -> Request | Response:
+    if len(data) > limits.max_size:
+        raise ParseError("Message Too Large", status=413)
+    head, gap, rest = (data.lstrip(b"\r\n") if data[:1] == b"\r" else data).partition(b"\r\n\r\n")
+    if not gap:
+        raise ParseError("Headers have no end")
+    lines = _split_head(head, limits)
+    start = lines.pop(0)
+    headers = _read_lines(lines)
+    message = _read_start(start, headers)
+    _check(message)
+    message.body = _cut_body(headers.get("Content-Length"), rest, limits, datagram)
+    return message
+
+
+def _split_head(head: bytes, limits: Limits) -> list[str]:
+    text = head.decode("utf-8", "surrogateescape")
+    if "\r\n " in text or "\r\n\t" in text:
+        text = _FOLD.sub(" ", text)
+    lines = text.split("\r\n")
+    count = len(lines) - 1
+    if count > limits.max_headers:
+        raise ParseError("Too many headers", status=413)
+    if len(text) > limits.max_header_bytes and max(map(len, lines)) > limits.max_header_bytes:
+        raise ParseError("Header too long", status=413)
+    if not text.count("\n") == text.count("\r") == count:
+        raise ParseError("Line break that is no CRLF")
+    if "\0" in text:
+        _check_nul(lines)
+    return lines
+
+
+def _check_nul(lines: list[str]) -> None:
+    """Refuse NUL everywhere but in display names: databases cannot take it."""
+    for line in lines:
+        if "\0" in line and NAMES.get(line.partition(":")[0].rstrip(WHITESPACE)) not in _ADDRESSES:
+            raise ParseError("NUL in a header")
+
+
+def _read_lines(lines: list[str]) -> Headers:
+    names = NAMES
+    first: dict[str, str] = {}
+    more: dict[str, list[str]] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        known = names.get(name)
+        if known is None or not colon:
+            known = _unusual_name(name, colon)
+        if known in first:
+            more.setdefault(known, []).append(value.strip(WHITESPACE))
+        else:
+            first[known] = value.strip(WHITESPACE)
+    return Headers.of(first, more)
+
+
+def _unusual_name(name: str, colon: str) -> str:
+    if not colon:
+        raise ParseError("Header line not readable")
+    return canonical_name(name)
+
+
+def _read_start(line: str, headers: Headers) -> Request | Response:
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is not None:
+        return Request(match[1], match[2], headers)
+    match = _STATUS_LINE.fullmatch(line)
+    if match is not None:
+        return Response(int(match[1]), match[2] or "", headers)
+    if _OTHER_VERSION.fullmatch(line):
+        raise ParseError("Version Not Supported", status=505)
+    raise ParseError("Start line not readable")
+
+
+def _check(message: Request | Response) -> None:
+    """Read what every message must have, once (§8.1.1)."""
+    headers = message.headers
+    if not _SINGLE.isdisjoint(headers.repeated()):
+        raise ParseError("Header given twice")
+    via, sender, to, call_id, cseq = [headers.get(name) for name in _MANDATORY]
+    if not (via and sender and to and call_id and cseq):
+        raise ParseError("Mandatory header missing")
+    Via.parse(first_value(via))
+    parse_name_addr(sender)
+    parse_name_addr(to)
+    if not _CALL_ID.fullmatch(call_id):
+        raise ParseError("Call-ID not readable")
+    number = CSeq.parse(cseq)
+    if isinstance(message, Request) and number.method != message.method:
+        raise ParseError("CSeq does not match the method")
+
+
+def _cut_body(length: str | None, rest: bytes, limits: Limits, datagram: bool) -> bytes:
+    whole = len(rest) if datagram else 0
+    size = whole if length is None else body_length(length)
+    if size > limits.max_body:
+        raise ParseError("Request Entity Too Large", status=413)
+    if size > len(rest):
+        raise ParseError("Content-Length larger than the message")
+    return rest if size == len(rest) else rest[:size]
+
+
+def body_length(text: str) -> int:
+    """Return the number of bytes that a Content-Length says (§20.14)."""
+    size = parse_number(text, 2**63)
+    if size is None:
+        raise ParseError("Content-Length not readable")
+    return size
+
+
+def first_value(line: str) -> str:
+    """Return the first value of a line that may hold several."""
+    return split_values(line)[0] if "," in line else line
+
+
+def answerable(data: bytes, limits: Limits) -> Request | None:
+    """Return what an answer needs (§8.2.6) of a request that is somehow wrong; None when there can be none.
+
+    Its top Via is readable; From, To, Call-ID and CSeq are there. An ACK is never answered, nor is a response.
+    """
+    head, gap, _ = data.lstrip(b"\r\n")[: limits.max_size].partition(b"\r\n\r\n")
+    text = _FOLD.sub(" ", head.decode("utf-8", "surrogateescape"))
+    start, *lines = text.split("\r\n")[: limits.max_headers + 1]
+    method, _, rest = start.partition(" ")
+    if not re.fullmatch(TOKEN, method) or method == "ACK":
+        return None
+    # The last line of a message without an end may lack its own.
+    headers = _mandatory(lines if gap else lines[:-1])
+    return Request(method, rest.partition(" ")[0], headers) if _addressable(headers) else None
+
+
+def _mandatory(lines: list[str]) -> Headers:
+    """Return the lines that an answer repeats; only Via may have several."""
+    headers = Headers()
+    for line in lines:
+        name, _, value = line.partition(":")
+        name = NAMES.get(name.rstrip(WHITESPACE), "")
+        clean = "\n" not in value and "\r" not in value
+        if clean and name in _MANDATORY and (name == "Via" or name not in headers):
+            headers.add(name, value.strip(WHITESPACE))
+    return headers
+
+
+def _addressable(headers: Headers) -> bool:
+    if not all(headers.get(name) for name in _MANDATORY):
+        return False
+    try:
+        Via.parse(first_value(headers.get("Via") or ""))
+    except ParseError:
+        return False
+    return True
+
+
+def response_head(data: bytes) -> tuple[int, str]:
+    """Return status and top branch of a response and look at nothing else; ParseError when it has none."""
+    status = data[8:11]
+    if data[:8] != b"SIP/2.0 " or not status.isdigit() or data[11:12] not in (b" ", b"\r"):
+        raise ParseError("Status line not readable")
+    start = data.find(b"\r\n", 11)
+    # Nearly all write Via first, and so.
+    if data[start + 2 : start + 6] != b"Via:":
+        return int(status), _top_branch(data)
+    end = data.find(b"\r\n", start + 6)
+    line = data[start + 6 : end]
+    place = line.find(b";branch=z9hG4bK")
+    if place < 0 or end < 0 or b"," in line or b'"' in line or data[end + 2 : end + 3] in (b" ", b"\t"):
+        return int(status), _top_branch(data)
+    branch, _, _ = line[place + 8 :].partition(b";")
+    return int(status), branch.rstrip().decode("latin-1")
+
+
+def _top_branch(data: bytes) -> str:
+    head = data.partition(b"\r\n\r\n")[0].decode("utf-8", "surrogateescape")
+    for line in _FOLD.sub(" ", head).split("\r\n"):
+        name, _, value = line.partition(":")
+        if NAMES.get(name.rstrip(WHITESPACE)) == "Via":
+            branch = Via.parse(first_value(value.strip(WHITESPACE))).branch
+            if branch:
+                return branch
+            break
+    raise ParseError("No branch")
