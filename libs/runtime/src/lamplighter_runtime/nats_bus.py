@@ -36,7 +36,7 @@ class NatsBus:
         self._flusher: asyncio.Task[None] | None = None
         self._subscriptions: dict[str, Subscription] = {}
         self._listeners: list[Callable[[bool], None]] = []
-        prefix = f"presence_{service.replace('-', '_')}_bus"
+        prefix = f"presence_{service.removeprefix('presence-').replace('-', '_')}_bus"
         self._sent = metrics.counter(f"{prefix}_messages_total", "Messages sent in frames.").labels()
         self._frames = metrics.counter(f"{prefix}_frames_total", "Frames sent.").labels()
         self._lost = metrics.counter(f"{prefix}_lost_total", "Messages not sent (away) or not readable.").labels()
