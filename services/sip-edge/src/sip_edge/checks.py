@@ -8,8 +8,10 @@ Request-URI it serves has arrived, by whatever name its operator calls the way (
 from dataclasses import dataclass
 
 from sip.errors import ParseError
+from sip.fields import parse_name_addr
 from sip.message import Request
-from sip_edge.refusals import BadExtension, BadRequest, CallDoesNotExist, MethodNotAllowed, TooManyHops
+from sip_edge.reading import name_addr
+from sip_edge.refusals import BadExtension, BadRequest, CallDoesNotExist, MethodNotAllowed, NotFound, TooManyHops
 from sip_edge.targets import Target, Targets
 
 METHODS = ("PUBLISH", "SUBSCRIBE", "OPTIONS")
@@ -37,6 +39,7 @@ def inspect(request: Request, manners: Manners, targets: Targets) -> Target:
             raise CallDoesNotExist()
         raise MethodNotAllowed(manners.allow)
     target = targets.judge(request.uri)
+    check_served(request, target)
     check_hops(request, target)
     check_require(request)
     return target
@@ -50,6 +53,12 @@ def check_text(request: Request) -> None:
             value.encode()
     except UnicodeEncodeError as error:
         raise ParseError("Not UTF-8", head=request) from error
+
+
+def check_served(request: Request, target: Target) -> None:
+    """Refuse other domains; in a dialog the Request-URI is the Contact of an edge, perhaps of one that is gone."""
+    if not target.served and not name_addr(request, "To").tag:
+        raise NotFound()
 
 
 def check_hops(request: Request, target: Target) -> None:
@@ -76,16 +85,8 @@ def strip_own_routes(request: Request, targets: Targets) -> None:
     if "Route" not in request.headers:
         return
     routes = request.headers.values("Route")
-    try:
-        while routes and targets.is_ours(route_uri(routes[0])):
-            routes.pop(0)
-    except ParseError as error:
-        raise BadRequest("Bad Route") from error
+    while routes and targets.is_ours(parse_name_addr(routes[0]).uri):
+        routes.pop(0)
     request.headers.remove("Route")
     for route in routes:
         request.headers.add("Route", route)
-
-
-def route_uri(route: str) -> str:
-    """Return the URI inside a Route value's brackets."""
-    return route.partition("<")[2].partition(">")[0] or route

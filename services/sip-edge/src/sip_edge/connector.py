@@ -87,6 +87,7 @@ class Connector:
         self._open[hop] = connection
         for send in self._queues.pop(hop):
             if not connection.send(send.packet):
+                self._forget(hop, connection)
                 self._refuse(send)
 
     async def _connect(self, hop: str, place: Place) -> Connection:

@@ -116,7 +116,11 @@ class Edge:
     async def _check_idle_for_ever(self) -> None:
         while True:
             await asyncio.sleep(IDLE_CHECK_SECONDS)
-            self._connections.sweep(self._monotonic())
+            self.check_idle(self._monotonic())
+
+    def check_idle(self, now: float) -> None:
+        """Close the connections that have said nothing, or nothing whole, for too long."""
+        self._connections.sweep(now)
 
     async def drain(self) -> None:
         """Refuse new requests and wait, `drain_seconds` at most, until those before them are answered."""

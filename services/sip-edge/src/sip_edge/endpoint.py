@@ -14,17 +14,18 @@ from lamplighter_runtime.bus import Bus
 from lamplighter_runtime.membership import Routes
 from sip.errors import ParseError
 from sip.message import Limits, Request, parse, stamp_received
-from sip.transaction import Absorbed, ServerTransactions, server_key
+from sip.transaction import NEW, ServerTransactions, server_key
 from sip_edge import responses
 from sip_edge.addresses import Peer
+from sip_edge.arrival import Arrival
 from sip_edge.checks import Manners, check_text, inspect, strip_own_routes
 from sip_edge.flows import Channel
 from sip_edge.merges import Merges
 from sip_edge.methods import options, publish, register, subscribe
-from sip_edge.methods.arrival import Arrival, name_addr, transaction_of
 from sip_edge.metrics import Counts
 from sip_edge.pending import Pending, Waiting
-from sip_edge.refusals import MergedRequest, Refusal, ServiceUnavailable
+from sip_edge.reading import name_addr, transaction_of
+from sip_edge.refusals import BadRequest, MergedRequest, Refusal, ServiceUnavailable
 from sip_edge.targets import Targets
 
 logger = logging.getLogger(__name__)
@@ -131,20 +132,19 @@ class Endpoint:
         now = self._monotonic()
         key = server_key(request)
         seen = self.transactions.receive(key, channel.reliable, now)
-        if isinstance(seen, bytes):
-            self._counts.retransmissions += 1
-            channel.send(seen, peer)
-        elif seen is Absorbed:
-            self._counts.retransmissions += 1
-        else:
-            # Without room for a transaction the core will have to recognise repeats, and can.
+        if seen is NEW:
             self._on_request(request, key, channel, peer, now)
+            return
+        self._counts.retransmissions += 1
+        if isinstance(seen, bytes):
+            channel.send(seen, peer)
 
     def _on_request(self, request: Request, key: str, channel: Channel, peer: Peer, now: float) -> None:
         self._counts.request(request.method)
         try:
             command = self._judge(request, key, channel, peer)
-        except Refusal as refusal:
+        except (Refusal, ParseError) as error:
+            refusal = error if isinstance(error, Refusal) else BadRequest(error.reason)
             self._respond(key, channel, peer, responses.refused(request, refusal, key), refusal.status)
             return
         if command is None:
@@ -174,7 +174,7 @@ class Endpoint:
             return publish.to_command(request, arrival)
         if request.method == "SUBSCRIBE":
             return subscribe.to_command(request, arrival)
-        return register.to_command(request, arrival, self._targets.judge(register.registered_uri(request)))
+        return register.to_command(request, arrival, register.registered(request, self._targets))
 
     def _respond(self, key: str, channel: Channel, peer: Peer, packet: bytes, status: int) -> None:
         self.transactions.complete(key, packet, self._monotonic())
@@ -192,8 +192,13 @@ class Endpoint:
         for reply in replies:
             if isinstance(reply, Moved):
                 self.pending.moved(reply.id)
-            else:
+                continue
+            try:
                 self._on_answer(reply, now)
+            except Exception:
+                # A bug must cost this answer only, not its frame.
+                self._counts.drops["bug"] += 1
+                logger.exception("answer failed", extra={"status": reply.status})
 
     def _on_answer(self, answer: Answer, now: float) -> None:
         waiting = self.pending.take(answer.id)

@@ -11,7 +11,7 @@ from sip.errors import ParseError
 from sip.uri import SipUri, canonical_aor, parse_uri
 from sip_edge.addresses import Address
 from sip_edge.places import DEFAULT_PORT
-from sip_edge.refusals import BadRequest, NotFound, UnsupportedUriScheme
+from sip_edge.refusals import BadRequest, UnsupportedUriScheme
 
 SCHEMES = frozenset({"sip", "sips", "tel"})
 CACHED = 65_536
@@ -26,6 +26,8 @@ class Target:
     shard: int
     ours: bool
     """Whether its host is this edge or a configured domain, not just a domain that nobody excluded."""
+    served: bool
+    """Whether requests outside a dialog may name it."""
 
 
 class Targets:
@@ -38,7 +40,7 @@ class Targets:
         self.judge = lru_cache(maxsize=CACHED)(self._judge)
 
     def _judge(self, uri: str) -> Target:
-        """Return what `uri` names; BadRequest, UnsupportedUriScheme or NotFound when it is nothing of ours."""
+        """Return what `uri` names; BadRequest or UnsupportedUriScheme when it is nothing that anybody could serve."""
         scheme, colon, _ = uri.partition(":")
         if colon and scheme.lower() not in SCHEMES:
             raise UnsupportedUriScheme()
@@ -46,9 +48,8 @@ class Targets:
             aor, ours = canonical_aor(uri), self.is_ours(uri)
         except ParseError as error:
             raise BadRequest("Bad Request-URI") from error
-        if not ours and self._domains and scheme.lower() != "tel":
-            raise NotFound()
-        return Target(aor=aor, shard=shard_of(aor, self._shards), ours=ours)
+        served = ours or not self._domains or scheme.lower() == "tel"
+        return Target(aor=aor, shard=shard_of(aor, self._shards), ours=ours, served=served)
 
     def is_ours(self, uri: str) -> bool:
         """Return whether a URI's host is this edge or a configured domain; ParseError when it is no URI."""

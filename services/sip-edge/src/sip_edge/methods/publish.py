@@ -2,7 +2,9 @@
 
 from lamplighter_proto import Publish
 from sip.message import Request
-from sip_edge.methods.arrival import Arrival, aor_of, event_of, expires_of
+from sip.uri import canonical_aor
+from sip_edge.arrival import Arrival
+from sip_edge.reading import event_of, expires_of
 
 
 def to_command(request: Request, arrival: Arrival) -> Publish:
@@ -20,5 +22,5 @@ def to_command(request: Request, arrival: Arrival) -> Publish:
         if_match=tuple(headers.values("SIP-If-Match")) if "SIP-If-Match" in headers else (),
         content_type=headers.get("Content-Type") or "",
         body=request.body,
-        sender=aor_of(arrival.sender.uri, "From"),
+        sender=canonical_aor(arrival.sender.uri),
     )

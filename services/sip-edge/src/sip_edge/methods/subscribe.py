@@ -2,11 +2,11 @@
 
 from lamplighter_proto import DialogRoute, Subscribe
 from lamplighter_proto.ownership import shard_of, shard_of_tag
-from sip.errors import ParseError
 from sip.fields import parse_name_addr
 from sip.message import Request
-from sip.uri import SipUri, parse_uri
-from sip_edge.methods.arrival import Arrival, aor_of, event_of, expires_of, name_addr
+from sip.uri import SipUri, canonical_aor, parse_uri
+from sip_edge.arrival import Arrival
+from sip_edge.reading import event_of, expires_of, name_addr
 from sip_edge.refusals import BadRequest
 
 
@@ -15,7 +15,7 @@ def to_command(request: Request, arrival: Arrival) -> Subscribe:
     headers = request.headers
     to = name_addr(request, "To")
     tag = to.tag
-    presentity = aor_of(to.uri, "To") if tag else arrival.target.aor
+    presentity = canonical_aor(to.uri) if tag else arrival.target.aor
     event = event_of(request)
     return Subscribe(
         id=arrival.id,
@@ -23,7 +23,7 @@ def to_command(request: Request, arrival: Arrival) -> Subscribe:
         shard=shard_in_dialog(tag, presentity, arrival.shards) if tag else arrival.target.shard,
         transaction=arrival.transaction,
         presentity=presentity,
-        watcher=aor_of(arrival.sender.uri, "From"),
+        watcher=canonical_aor(arrival.sender.uri),
         event=event.package,
         event_id=event.id,
         event_params=tuple((name, value or "") for name, value in event.params),
@@ -55,14 +55,11 @@ def dialog_route(request: Request, contact: str) -> DialogRoute:
 
 
 def remote_target(request: Request) -> str:
-    """Return the URI of the one Contact; BadRequest unless there is one SIP URI (RFC 3261 §8.1.1.8)."""
+    """Return the URI of the Contact; BadRequest unless there is one and it is a SIP URI (RFC 3261 §8.1.1.8)."""
     contacts = request.headers.values("Contact") if "Contact" in request.headers else []
     if len(contacts) != 1:
         raise BadRequest("One Contact needed")
-    try:
-        uri = parse_name_addr(contacts[0]).uri
-        if not isinstance(parse_uri(uri), SipUri):
-            raise BadRequest("Contact is no SIP URI")
-    except ParseError as error:
-        raise BadRequest("Bad Contact") from error
+    uri = parse_name_addr(contacts[0]).uri
+    if not isinstance(parse_uri(uri), SipUri):
+        raise BadRequest("Contact is no SIP URI")
     return uri

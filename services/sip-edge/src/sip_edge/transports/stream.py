@@ -13,7 +13,7 @@ from typing import cast
 from lamplighter_proto import Flow
 from sip.errors import ParseError
 from sip.framing import KeepAlive, StreamFramer
-from sip.message import Limits, parse
+from sip.message import Limits
 from sip_edge.addresses import Address, Peer, write_address
 from sip_edge.flows import Receiver
 from sip_edge.metrics import Counts
@@ -132,14 +132,14 @@ class Connection(asyncio.Protocol):
         try:
             items = self._framer.feed(data)
         except ParseError as error:
-            self._table.receiver.unreadable(with_head(error, data, self._table.limits), self, self._peer)
+            self._table.receiver.unreadable(error, self, self._peer)
             self.close("unreadable")
             return
         for item in items:
             self._take(item)
-        if items:
+        if not self._framer.pending:
             self.partial_since = None
-        elif self.partial_since is None:
+        elif items or self.partial_since is None:
             self.partial_since = self.heard
 
     def _take(self, item: bytes | KeepAlive) -> None:
@@ -189,15 +189,6 @@ class Connection(asyncio.Protocol):
         if reason:
             self._table.counts.closed[reason] += 1
         self._table.remove(self.number)
-
-
-def with_head(error: ParseError, data: bytes, limits: Limits) -> ParseError:
-    """Return the error with what can be answered of the message that broke the stream, if it begins `data`."""
-    try:
-        parse(data, limits)
-    except ParseError as another:
-        return ParseError(error.reason, status=error.status, head=error.head or another.head)
-    return error
 
 
 def bind_tcp(address: Address) -> socket.socket:

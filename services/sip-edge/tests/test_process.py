@@ -1,0 +1,122 @@
+"""`python -m sip_edge` as an operator meets it."""
+
+import asyncio
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lamplighter_proto.ownership import ShardTable
+from lamplighter_runtime.membership import Directory, claimed
+from lamplighter_runtime.metrics import Registry
+from lamplighter_runtime.nats_bus import NatsBus
+from sip_edge.testing import ScriptedCore, ok, read_response, request
+
+NATS_SERVER = Path(sys.executable).with_name("nats-server")
+DEADLINE_SECONDS = 20.0
+READY = (200, {"bus": True, "directory": True, "sockets": True})
+PUBLISH = request("PUBLISH", headers=("Event: presence",))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+@contextmanager
+def running(*command: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command, and end it at the latest when the block ends."""
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def sip_edge() -> tuple[str, ...]:
+    return sys.executable, "-W", "error", "-m", "sip_edge"
+
+
+def readiness(port: int) -> tuple[int, dict[str, bool]] | None:
+    try:
+        response = httpx.get(f"http://127.0.0.1:{port}/readyz")
+    except httpx.TransportError:
+        return None
+    return response.status_code, response.json()["checks"]
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Return whether the condition comes true before the deadline."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_process_with_a_variable_that_nobody_knows_refuses_to_start_and_says_so() -> None:
+    with running(*sip_edge(), SIP_EDGE_TYPO="1") as process:
+        _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 2
+    assert errors == "SIP_EDGE_TYPO: unknown variable\n"
+
+
+@pytest.mark.integration
+def test_process_with_nats_answers_sip_and_stops_when_asked(tmp_path: Path) -> None:
+    port, nats_port, sip_port = free_port(), free_port(), free_port()
+    nats = (str(NATS_SERVER), "-js", "-a", "127.0.0.1", "-p", str(nats_port), "-sd", str(tmp_path))
+    url = f"nats://127.0.0.1:{nats_port}"
+    environ = {
+        "SIP_EDGE_HTTP_PORT": str(port),
+        "SIP_EDGE_NATS_URL": url,
+        "SIP_EDGE_LISTEN": f"127.0.0.1:{sip_port}",
+    }
+
+    with running(*nats, "-l", str(tmp_path / "nats.log")), running(*sip_edge(), **environ) as process:
+        assert eventually(lambda: readiness(port) == READY)
+        status, member = asyncio.run(published(url, sip_port))
+        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+
+    assert (status, member) == (200, f"127.0.0.1:{sip_port}")
+    assert 'presence_sip_edge_requests_total{method="PUBLISH"} 1.0' in metrics
+    assert 'presence_sip_edge_responses_total{status="200"} 1.0' in metrics
+    assert process.returncode == 0
+    assert "stopping" in [json.loads(line)["message"] for line in errors.splitlines()]
+
+
+async def published(url: str, sip_port: int) -> tuple[int, str]:
+    """PUBLISH while no shard has an owner, then claim all as a core; return the status and the edge's address."""
+    bus = await NatsBus.connect(url, name="core-1", service="peer", metrics=Registry())
+    directory = Directory(bus.nc)
+    await directory.start()
+    try:
+        await ScriptedCore(bus, ok).start()
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as client:
+            client.connect(("127.0.0.1", sip_port))
+            client.send(PUBLISH)
+            await directory.change_table(all_claimed, 64)
+            client.settimeout(DEADLINE_SECONDS)
+            answer = await asyncio.to_thread(client.recv, 65_536)
+        return read_response(answer).status, directory.members()[0].sip
+    finally:
+        await directory.close()
+        await bus.close()
+
+
+def all_claimed(table: ShardTable) -> ShardTable:
+    for shard in range(table.shards):
+        table = claimed(table, shard, "core-1")
+    return table
