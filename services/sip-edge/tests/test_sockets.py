@@ -12,6 +12,7 @@ from lamplighter_proto import Flow, FrameCodec, Received, Reply, Send, Subscribe
 from lamplighter_runtime import clock
 from lamplighter_runtime.bus import MemoryBus
 from lamplighter_runtime.lifecycle import StartError
+from sip_edge.addresses import read_address
 from sip_edge.edge import Edge
 from sip_edge.metrics import Counts
 from sip_edge.settings import Settings
@@ -33,7 +34,8 @@ class Running:
         self.core = ScriptedCore(self.bus, ok)
         self.received: list[Received] = []
         self.heard = asyncio.Event()
-        self.port = int(self.edge.advertised.rpartition(":")[2])
+        self.ports = [read_address(place.local)[1] for place in self.edge.places]
+        self.port = self.ports[0]
 
     async def start(self) -> None:
         await self.edge.open()
@@ -138,14 +140,15 @@ async def test_request_over_ipv6_is_answered() -> None:
 async def test_notify_over_udp_leaves_from_the_socket_that_got_the_subscribe() -> None:
     async with running(SIP_EDGE_LISTEN="127.0.0.1:0,127.0.0.1:0") as edge:
         with contextlib.closing(UdpClient()) as client:
-            await client.send(SUBSCRIBE, edge.port)
+            port = edge.ports[1]
+            await client.send(SUBSCRIBE, port)
             await client.receive()
 
             edge.send(edge.flow_of_subscription())
             async with asyncio.timeout(TIMEOUT):
                 packet, source = await asyncio.get_running_loop().sock_recvfrom(client.socket, 65_536)
 
-    assert (packet, source) == (NOTIFY, ("127.0.0.1", edge.port))
+    assert (packet, source) == (NOTIFY, ("127.0.0.1", port))
 
 
 async def test_response_to_a_notify_reaches_its_notifier() -> None:

@@ -22,6 +22,7 @@ M = TypeVar("M", bound=Message)
 
 FRAME_LIMIT = 512 * 1024
 """Bytes; well below nats-server's default maximum payload of 1 MiB."""
+DRAIN_SECONDS = 2.0
 PENDING_LIMIT = 32 * 1024 * 1024
 """Bytes that may wait for the socket before frames are dropped."""
 
@@ -129,10 +130,15 @@ class NatsBus:
         await self.nc.flush()
 
     async def unsubscribe(self, subject: str) -> None:
-        """Hear no more of a subject."""
+        """Hear no more of a subject, but handle what has arrived."""
         subscription = self._subscriptions.pop(subject, None)
-        if subscription is not None and not self.nc.is_closed:
-            await subscription.unsubscribe()
+        if subscription is None or not self.nc.is_connected:
+            return
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await subscription.drain()
+        except (NatsError, TimeoutError) as error:
+            logger.info("subscription not drained", extra={"subject": subject, "error": repr(error)})
 
     async def close(self) -> None:
         """Send what is queued and leave."""

@@ -22,7 +22,7 @@ class Settings(ServiceSettings):
     )
     overload_retry_seconds: int = Field(default=5, ge=1, description="Retry-After of that 503.")
     still_trying_seconds: float = Field(
-        default=2.0, gt=0, lt=5, description="How often the core hears of a NOTIFY without an answer."
+        default=1.0, gt=0, lt=3, description="How often the core hears of a NOTIFY without an answer."
     )
     dialog_heads_max: int = Field(default=20_000, ge=1, description="Dialogs whose header lines are kept prepared.")
     sweep_seconds: float = Field(default=0.05, gt=0, le=0.1, description="How often timers are looked at.")

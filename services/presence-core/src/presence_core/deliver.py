@@ -64,9 +64,9 @@ class Teller:
     def _notify(self, shard: Shard, entry: Entry, deliveries: Iterable[Delivery], now: float) -> None:
         due = [one for one in deliveries if one.due(entry.version, now)]
         for one in due:
-            if one.left < CSEQ_BLOCK // 2:
+            if one.reserve < CSEQ_BLOCK // 2:
                 self.save_progress(shard, one.subscription.local_tag, one)
-        targets = [self._target(shard, entry, one, now) for one in due if one.left]
+        targets = [self._target(shard, entry, one, now) for one in due if one.reserve]
         for start in range(0, len(targets), TARGETS_PER_NOTIFY):
             notify = Notify(
                 core=self._core,
@@ -99,8 +99,8 @@ class Teller:
         if delivery is None or delivery.in_flight != outcome.cseq:
             return
         if outcome.status == STILL_TRYING:
-            delivery.heard = now
-            shard.heard(outcome.local_tag, delivery)
+            if delivery.still_tried(3 * self._silence, now):
+                shard.heard(outcome.local_tag, delivery)
             return
         shard.in_flight.pop(outcome.local_tag, None)
         consequence = delivery.settle(outcome.cseq, outcome.status, outcome.retry_after, self._patience, now)

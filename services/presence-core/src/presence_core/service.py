@@ -53,7 +53,7 @@ class PresenceCore:
         return {
             "bus": self.bus is not None and self.bus.connected,
             "directory": self.directory is not None and self.directory.synced,
-            "database": shards is not None and shards.store_there,
+            "database": shards is not None and not shards.store_away,
             "shards": shards is not None and shards.wanted() <= set(shards.served),
         }
 

@@ -49,7 +49,7 @@ class Settings(ServiceSettings):
     notify_spacing_seconds: float = Field(default=5.0, gt=0, description="Until the second try; then doubling.")
     notify_spacing_max_seconds: float = Field(default=300.0, gt=0, description="Longest time between two tries.")
     notifier_silence_seconds: float = Field(
-        default=5.0, gt=2, description="Without word of a NOTIFY for so long its notifier counts as dead."
+        default=3.0, gt=1, description="Without word of a NOTIFY for so long its notifier counts as dead."
     )
     progress_seconds: float = Field(default=5.0, gt=0, description="How often confirmed states are saved.")
 

@@ -42,7 +42,7 @@ class Shards:
 
     def __init__(self, settings: Settings, bus: Bus, store: Store, directory: Directory) -> None:
         self.served: dict[int, Shard] = {}
-        self.store_there = False
+        self.store_away = False
         self._settings = settings
         self._me = settings.instance
         self._bus = bus
@@ -73,7 +73,7 @@ class Shards:
 
     def _not_served(self, command: Command) -> None:
         waiting = self._coming.get(command.shard)
-        if waiting is not None and len(waiting) < self._settings.waiting_commands and self.store_there:
+        if waiting is not None and len(waiting) < self._settings.waiting_commands and not self.store_away:
             waiting.append(command)
         elif self._directory.owner_of(command.shard) == self._me:
             retry = ("Retry-After", str(self._settings.retry_after_seconds))
@@ -102,7 +102,7 @@ class Shards:
         if not dropped:
             return
         self._committer.forget(dropped)
-        self.store_there = self.store_there and error is None
+        self.store_away = self.store_away or error is not None
         logger.warning("shards dropped", extra={"shards": len(dropped), "error": repr(error) if error else ""})
         self._wake.set()
 
@@ -122,7 +122,7 @@ class Shards:
             try:
                 await self._balance()
             except (StoreError, NatsError, TimeoutError) as error:
-                self.store_there = self.store_there and not isinstance(error, StoreError)
+                self.store_away = self.store_away or isinstance(error, StoreError)
                 logger.warning("shards not claimed", extra={"error": repr(error)})
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
@@ -162,7 +162,7 @@ class Shards:
         least = {number: table.owners[number].epoch for number in numbers}
         epochs = await self._store.claim(least, self._me)
         rows = await self._store.load(numbers)
-        self.store_there = True
+        self.store_away = False
         built = self._loader.build(rows, epochs, clock.wall())
         self.served |= built
         logger.info(

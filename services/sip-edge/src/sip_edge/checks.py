@@ -74,15 +74,13 @@ def check_hops(request: Request, target: Target) -> None:
 
 def check_require(request: Request) -> None:
     """Refuse every required extension: there is none that we support yet (RFC 3261 §8.2.2.3)."""
-    if "Require" in request.headers:
-        options = request.headers.values("Require")
-        if options:
-            raise BadExtension(options)
+    if request.headers.get("Require") and (options := request.headers.values("Require")):
+        raise BadExtension(options)
 
 
 def strip_own_routes(request: Request, targets: Targets) -> None:
     """Take off the Route values at the top that name us: clients preload them (RFC 3261 §16.4, §8.1.2)."""
-    if "Route" not in request.headers:
+    if request.headers.get("Route") is None:
         return
     routes = request.headers.values("Route")
     while routes and targets.is_ours(parse_name_addr(routes[0]).uri):

@@ -39,7 +39,7 @@ class Edge:
     ) -> None:
         """Bind the sockets, which are read from `open` on; StartError when an address cannot be had."""
         self._sockets = [bind_both(read_address(text)) for text in settings.listen]
-        self._places = [
+        self.places = [
             place_at(udp.getsockname()[:2], index, settings.advertise) for index, (udp, _) in enumerate(self._sockets)
         ]
         self.listening = False
@@ -50,13 +50,13 @@ class Edge:
         self._servers: list[asyncio.Server] = []
         # Ids of commands and connections go on where no earlier process of this name can have been.
         start = int(wall() * MICROSECONDS)
-        self.endpoint = _endpoint(settings, self._places, bus, directory, counts, monotonic, wall, start)
+        self.endpoint = _endpoint(settings, self.places, bus, directory, counts, monotonic, wall, start)
         self._connections = _connections(settings, self.endpoint, counts, monotonic, start)
-        self._udp = {place.local: UdpChannel(settings.instance, place, self.endpoint, counts) for place in self._places}
+        self._udp = {place.local: UdpChannel(settings.instance, place, self.endpoint, counts) for place in self.places}
         self.port = NotifyPort(
             bus,
             counts,
-            places={place.local: place for place in self._places},
+            places={place.local: place for place in self.places},
             udp=self._udp,
             connections=self._connections,
         )
@@ -73,7 +73,7 @@ class Edge:
     @property
     def advertised(self) -> str:
         """Return the first address that clients are told, `host:port`."""
-        return self._places[0].advertised
+        return self.places[0].advertised
 
     def sizes(self) -> Mapping[str, Callable[[], int]]:
         """Return the tables whose present size is worth knowing."""
@@ -87,7 +87,7 @@ class Edge:
     async def open(self) -> None:
         """Begin to read the sockets."""
         loop = asyncio.get_running_loop()
-        for place, (udp, tcp) in zip(self._places, self._sockets, strict=True):
+        for place, (udp, tcp) in zip(self.places, self._sockets, strict=True):
             await loop.create_datagram_endpoint(partial(_same, self._udp[place.local]), sock=udp)
             accept = partial(Connection, self._connections, place)
             self._servers.append(await loop.create_server(accept, sock=tcp, backlog=BACKLOG))

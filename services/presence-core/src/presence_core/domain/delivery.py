@@ -66,6 +66,8 @@ class Delivery:
     confirmed: int = -1
     in_flight: int = 0
     """CSeq of the NOTIFY whose outcome is awaited; 0: none."""
+    left_at: float = 0.0
+    """When it left."""
     heard: float = 0.0
     """When the notifier last gave word of it."""
     forced: bool = False
@@ -84,14 +86,14 @@ class Delivery:
         return wanted and not self.in_flight and now >= self.again_at
 
     @property
-    def left(self) -> int:
+    def reserve(self) -> int:
         """Return how many reserved CSeq numbers are left."""
         return self.cseq_limit - self.cseq
 
     def send(self, version: int, now: float) -> int:
         """Take note that the state `version` leaves now; return the CSeq of its NOTIFY."""
         self.cseq += 1
-        self.in_flight, self.heard = self.cseq, now
+        self.in_flight, self.left_at, self.heard = self.cseq, now, now
         self.sent, self.forced = version, False
         return self.cseq
 
@@ -115,6 +117,16 @@ class Delivery:
         self.again_at = now + min(max(spacing, retry_after), patience.longest)
         self.forced = True
         return Consequence.TRY_AGAIN
+
+    def still_tried(self, longest: float, now: float) -> bool:
+        """Take word that the NOTIFY in flight is still being tried; return whether that is believed.
+
+        Over a connection nothing is retransmitted: what got lost on the bus stays lost, so word counts for a while.
+        """
+        if self.subscription.dialog.flow.transport != "udp" and now - self.left_at > longest:
+            return False
+        self.heard = now
+        return True
 
     def silent(self, now: float) -> None:
         """Give up waiting for word of the NOTIFY in flight: its notifier died, the state is told again."""

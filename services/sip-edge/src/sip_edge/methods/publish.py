@@ -19,7 +19,7 @@ def to_command(request: Request, arrival: Arrival) -> Publish:
         presentity=target.aor,
         event=event_of(request).package,
         expires=expires_of(request),
-        if_match=tuple(headers.values("SIP-If-Match")) if "SIP-If-Match" in headers else (),
+        if_match=tuple(headers.values("SIP-If-Match")) if headers.get("SIP-If-Match") else (),
         content_type=headers.get("Content-Type") or "",
         body=request.body,
         sender=canonical_aor(arrival.sender.uri),

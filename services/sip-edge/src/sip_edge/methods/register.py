@@ -17,7 +17,7 @@ QVALUE = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 def to_command(request: Request, arrival: Arrival, aor: Target) -> Register:
     """Return the command for the address-of-record `aor`, which `registered` finds."""
-    contacts = request.headers.values("Contact") if "Contact" in request.headers else []
+    contacts = request.headers.values("Contact")
     return Register(
         id=arrival.id,
         edge=arrival.edge,

@@ -49,14 +49,14 @@ def dialog_route(request: Request, contact: str) -> DialogRoute:
     """Return the route set, in the order of the message (RFC 3261 §12.1.1), and both Contacts."""
     return DialogRoute(
         remote_target=remote_target(request),
-        route_set=tuple(request.headers.values("Record-Route")) if "Record-Route" in request.headers else (),
+        route_set=tuple(request.headers.values("Record-Route")),
         contact=contact,
     )
 
 
 def remote_target(request: Request) -> str:
     """Return the URI of the Contact; BadRequest unless there is one and it is a SIP URI (RFC 3261 §8.1.1.8)."""
-    contacts = request.headers.values("Contact") if "Contact" in request.headers else []
+    contacts = request.headers.values("Contact")
     if len(contacts) != 1:
         raise BadRequest("One Contact needed")
     uri = parse_name_addr(contacts[0]).uri
