@@ -136,7 +136,7 @@ class NatsBus:
             return
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
-                await subscription.drain()
+                await subscription.drain()  # type: ignore[no-untyped-call]
         except (NatsError, TimeoutError) as error:
             logger.info("subscription not drained", extra={"subject": subject, "error": repr(error)})
 
