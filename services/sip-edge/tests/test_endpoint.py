@@ -257,6 +257,30 @@ async def test_command_without_an_answer_ends_in_503_and_may_come_again_at_once(
     assert bench.wire.responses()[0].headers.get("Retry-After") == "7"
 
 
+async def test_request_that_the_core_answers_503_may_come_again_at_once() -> None:
+    bench = await Bench().start()
+    bench.core.script = lambda command: Answer(id=command.id, status=503, reason="Service Unavailable")
+    await bench.exchange(request("PUBLISH", headers=PUBLISH))
+
+    bench.core.script = ok
+    await bench.exchange(request("PUBLISH", headers=PUBLISH, branch="z9hG4bKelsewhere"))
+
+    assert bench.statuses == [503, 200]
+
+
+async def test_answer_that_cannot_be_written_is_a_500_and_costs_nobody_else_his() -> None:
+    bench = await Bench().start()
+    bench.core.script = lambda command: Answer(
+        id=command.id, status=200, reason="OK", headers=(("X", "a\r\nb"),) if command.id == 100 else ()
+    )
+
+    bench.receive(request("PUBLISH", headers=PUBLISH, branch="z9hG4bKone", call_id="one"))
+    bench.receive(request("PUBLISH", headers=PUBLISH, branch="z9hG4bKtwo", call_id="two"))
+    await turns()
+
+    assert bench.statuses == [500, 200]
+
+
 async def test_command_after_a_time_without_the_bus_is_sent_again() -> None:
     bench = await Bench().start()
     bench.owners.default = "core-2"

@@ -79,6 +79,7 @@ def test_publish_without_event_leaves_the_refusal_to_the_core() -> None:
 def test_subscribe_takes_its_dialog_from_the_message() -> None:
     packet = request(
         "SUBSCRIBE",
+        to="<sip:other@example.com>",
         headers=(
             "Event: dialog;id=7;call-id=x;sla",
             'Contact: "B" <sip:bob@10.0.0.5:5062;ob>;expires=60',
@@ -90,6 +91,7 @@ def test_subscribe_takes_its_dialog_from_the_message() -> None:
 
     command = subscribe.to_command(*came(packet))
 
+    assert (command.presentity, command.to_uri) == ("sip:alice@example.com", "sip:other@example.com")
     assert (command.event, command.event_id) == ("dialog", "7")
     assert command.event_params == (("call-id", "x"), ("sla", ""))
     assert command.accept == ("application/a+xml", "application/b+xml", "application/c+xml")

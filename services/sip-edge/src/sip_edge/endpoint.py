@@ -12,7 +12,7 @@ from itertools import count
 from lamplighter_proto import Answer, Command, Moved, Reply, subjects
 from lamplighter_runtime.bus import Bus
 from lamplighter_runtime.membership import Routes
-from sip.errors import ParseError
+from sip.errors import ParseError, SipError
 from sip.message import Limits, Request, parse, stamp_received
 from sip.transaction import NEW, ServerTransactions, server_key
 from sip_edge import responses
@@ -192,13 +192,8 @@ class Endpoint:
         for reply in replies:
             if isinstance(reply, Moved):
                 self.pending.moved(reply.id)
-                continue
-            try:
+            else:
                 self._on_answer(reply, now)
-            except Exception:
-                # A bug must cost this answer only, not its frame.
-                self._counts.drops["bug"] += 1
-                logger.exception("answer failed", extra={"status": reply.status})
 
     def _on_answer(self, answer: Answer, now: float) -> None:
         waiting = self.pending.take(answer.id)
@@ -206,10 +201,19 @@ class Endpoint:
             self._counts.late_answers += 1
             return
         self._counts.answer_seconds.observe(now - waiting.since)
-        packet = responses.answered(waiting.request, answer, waiting.key, waiting.channel.contact, self._date)
         if answer.status == 503:
             self._merges.forget(waiting.command.transaction)
+        try:
+            packet = responses.answered(waiting.request, answer, waiting.key, waiting.channel.contact, self._date)
+        except (SipError, ValueError):
+            self._refuse(waiting, Refusal())
+            logger.exception("answer cannot be written", extra={"status": answer.status})
+            return
         self._respond(waiting.key, waiting.channel, waiting.peer, packet, answer.status)
+
+    def _refuse(self, waiting: Waiting, refusal: Refusal) -> None:
+        packet = responses.refused(waiting.request, refusal, waiting.key)
+        self._respond(waiting.key, waiting.channel, waiting.peer, packet, refusal.status)
 
     # What the clock calls.
 
@@ -218,10 +222,8 @@ class Endpoint:
         now = self._monotonic()
         self._notice_bus()
         for waiting in self.pending.sweep(now):
-            refusal = ServiceUnavailable(self._ways.retry_after)
             self._merges.forget(waiting.command.transaction)
-            packet = responses.refused(waiting.request, refusal, waiting.key)
-            self._respond(waiting.key, waiting.channel, waiting.peer, packet, refusal.status)
+            self._refuse(waiting, ServiceUnavailable(self._ways.retry_after))
         self.transactions.expire(now)
         self._date = responses.date(self._wall())
         if now - self._rotated >= MERGE_SECONDS:

@@ -1,6 +1,6 @@
 """What the edge refuses by itself (RFC 3261 §8.2, §21.4).
 
-Refusal
+Refusal 500
 ├── BadRequest 400
 ├── NotFound 404
 ├── MethodNotAllowed 405
@@ -18,7 +18,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class Refusal(Exception):
-    """A request that gets no further; the class says with which status."""
+    """A request that gets no further; the class says with which status, 500 when the fault is ours."""
 
     status = 500
     reason = "Server Internal Error"

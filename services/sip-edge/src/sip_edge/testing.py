@@ -73,7 +73,7 @@ class ScriptedCore:
     def __init__(self, bus: Bus, script: Callable[[Command], Reply | None], name: str = "core-1") -> None:
         self.commands: list[Command] = []
         self._bus = bus
-        self._script = script
+        self.script = script
         self._name = name
 
     async def start(self) -> None:
@@ -83,7 +83,7 @@ class ScriptedCore:
     def _take(self, commands: list[Command]) -> None:
         for command in commands:
             self.commands.append(command)
-            reply = self._script(command)
+            reply = self.script(command)
             if reply is not None:
                 self._bus.send(subjects.edge_replies(command.edge), reply)
 
