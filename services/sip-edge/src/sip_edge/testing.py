@@ -1,14 +1,28 @@
-"""What surrounds the edge, for tests: clients, a directory, a core and a clock that do as they are told."""
+"""What surrounds the edge, for tests: clients, a directory, a core and a clock that do as they are told.
 
-from collections.abc import Callable, Sequence
+`Bench` is an endpoint without sockets, `Running` an edge with them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from lamplighter_proto import Answer, Command, Flow, FrameCodec, Reply, subjects
-from lamplighter_runtime.bus import Bus
-from sip.message import Response, parse
-from sip_edge.addresses import Peer, write_address
+from lamplighter_proto import Answer, Command, Flow, FrameCodec, Received, Reply, Send, Subscribe, subjects
+from lamplighter_runtime import clock
+from lamplighter_runtime.bus import Bus, MemoryBus
+from sip.message import Limits, Response, parse
+from sip.transaction import ServerTransactions
+from sip_edge.addresses import Peer, read_address, write_address
+from sip_edge.checks import Manners
+from sip_edge.edge import Edge
+from sip_edge.endpoint import Endpoint, Ways
+from sip_edge.metrics import Counts
+from sip_edge.settings import Settings
+from sip_edge.targets import Targets
 
 CLIENT: Peer = ("192.0.2.7", 5070)
+TIMEOUT = 5.0
 
 
 @dataclass
@@ -118,3 +132,124 @@ def request(
         f"Content-Length: {len(body.encode())}",
     ]
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+
+
+NOTIFY = request("NOTIFY", branch="z9hG4bKnotifier-1.abc")
+
+
+class Bench:
+    """An endpoint with everything around it."""
+
+    def __init__(self, *, max_pending: int = 10, domains: Sequence[str] = (), registrar: bool = True) -> None:
+        self.bus, self.owners, self.clock, self.wire = MemoryBus(), Owners(), Clock(), Wire()
+        self.counts = Counts()
+        self.core = ScriptedCore(self.bus, ok)
+        self.endpoint = Endpoint(
+            Ways(
+                instance="edge-1",
+                shards=64,
+                limits=Limits(max_body=1000),
+                manners=Manners.of(registrar=registrar),
+                retry_after=7,
+                max_pending=max_pending,
+                answer_timeout=5.0,
+                repeat=1.0,
+                first_id=100,
+            ),
+            bus=self.bus,
+            directory=self.owners,
+            targets=Targets(own=frozenset({("192.0.2.1", 5060)}), domains=frozenset(domains), shards=64),
+            transactions=ServerTransactions(),
+            counts=self.counts,
+            monotonic=self.clock,
+            wall=Clock(0.0),
+        )
+
+    async def start(self) -> "Bench":
+        """Join the bus."""
+        await self.core.start()
+        await self.bus.subscribe(subjects.edge_replies("edge-1"), FrameCodec[Reply](Reply), self.endpoint.on_replies)
+        return self
+
+    def receive(self, data: bytes) -> None:
+        """Hand a message of CLIENT to the endpoint."""
+        self.endpoint.receive(data, self.wire, CLIENT)
+
+    async def exchange(self, data: bytes) -> list[int]:
+        """Hand over a message, let the core answer, return every status so far."""
+        self.receive(data)
+        await turns()
+        return self.statuses
+
+    @property
+    def statuses(self) -> list[int]:
+        """Return the status of every response so far."""
+        return [response.status for response in self.wire.responses()]
+
+
+async def turns() -> None:
+    """Let the bus deliver what is queued."""
+    for _ in range(4):
+        await asyncio.sleep(0)
+
+
+class Running:
+    """An edge in this loop."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.counts, self.bus = Counts(), MemoryBus()
+        self.settings = Settings.load({"SIP_EDGE_LISTEN": "127.0.0.1:0"} | dict(environ))
+        self.edge = Edge(self.settings, self.bus, Owners(), self.counts, clock.monotonic, clock.wall)
+        self.core = ScriptedCore(self.bus, ok)
+        self.received: list[Received] = []
+        self.heard = asyncio.Event()
+        self.ports = [read_address(place.local)[1] for place in self.edge.places]
+        self.port = self.ports[0]
+
+    async def start(self) -> None:
+        """Open the sockets and join the bus."""
+        await self.edge.open()
+        await self.core.start()
+        await self.bus.subscribe(
+            subjects.edge_replies("edge-1"), FrameCodec[Reply](Reply), self.edge.endpoint.on_replies
+        )
+        await self.bus.subscribe(subjects.notifier_responses("notifier-1"), FrameCodec[Received](Received), self._hear)
+
+    def _hear(self, received: list[Received]) -> None:
+        self.received += received
+        self.heard.set()
+
+    async def next_received(self) -> Received:
+        """Wait for the next thing that the notifier hears, and return it."""
+        async with asyncio.timeout(TIMEOUT):
+            await self.heard.wait()
+        self.heard.clear()
+        return self.received[-1]
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a TCP connection to the edge."""
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    def send(self, flow: Flow, next_hop: str = "") -> None:
+        """Ask the edge to put NOTIFY on a flow."""
+        self.edge.port.on_sends(
+            [Send(notifier="notifier-1", branch="z9hG4bKnotifier-1.abc", flow=flow, packet=NOTIFY, next_hop=next_hop)]
+        )
+
+    def flow_of_subscription(self) -> Flow:
+        """Return the flow of the SUBSCRIBE that the core got last."""
+        command = self.core.commands[-1]
+        assert isinstance(command, Subscribe)
+        return command.flow
+
+
+@asynccontextmanager
+async def running(**environ: str) -> AsyncIterator[Running]:
+    """Run an edge with variables of the environment for as long as the block lasts."""
+    edge = Running(environ)
+    await edge.start()
+    try:
+        yield edge
+    finally:
+        await edge.edge.close()
+        await asyncio.sleep(0)
