@@ -13,9 +13,10 @@ CONNECTION_ERRORS = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
 )
-"""What a query raises when the database is away (or asyncpg.CannotConnectNowError, a subclass, while it starts)."""
+"""What a query raises when the database is away, going or just coming, or when its connection broke in the middle."""
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _MIGRATION_LOCK = 5_060_3903

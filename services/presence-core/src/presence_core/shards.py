@@ -24,7 +24,7 @@ from presence_core.handlers import Handlers
 from presence_core.loading import Loader
 from presence_core.settings import Settings
 from presence_core.shard import Shard
-from presence_core.store import Store, StoreError
+from presence_core.store import Store, StoreAway, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,12 @@ class Shards:
     # --- losing
 
     def drop(self, numbers: Iterable[int], error: Exception | None = None) -> None:
-        """Forget shards whose memory cannot be trusted any more, and load again what is ours."""
+        """Forget shards whose memory cannot be trusted any more, and load again what is ours.
+
+        Without the database none can serve: then all are dropped, and say so at once.
+        """
+        if isinstance(error, StoreAway):
+            numbers = list(self.served)
         dropped = [number for number in numbers if self.served.pop(number, None) is not None]
         if not dropped:
             return

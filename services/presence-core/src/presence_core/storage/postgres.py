@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -30,17 +31,19 @@ class PostgresStore:
         self._timeout = timeout
         self._sql = load_queries(_PACKAGE)
         self._connections: dict[str, Connection] = {}
+        self._turns = {"save": asyncio.Lock(), "rest": asyncio.Lock()}
 
     @asynccontextmanager
     async def _connection(self, purpose: str) -> AsyncIterator[Connection]:
-        """Give the connection of a purpose; turn a broken one into StoreAway."""
-        try:
-            yield await self._connected(purpose)
-        except (*CONNECTION_ERRORS, TimeoutError) as error:
-            broken = self._connections.pop(purpose, None)
-            if broken is not None:
-                broken.terminate()
-            raise StoreAway(repr(error)) from error
+        """Give the connection of a purpose to one user at a time; turn a broken one into StoreAway."""
+        async with self._turns[purpose]:
+            try:
+                yield await self._connected(purpose)
+            except (*CONNECTION_ERRORS, TimeoutError) as error:
+                broken = self._connections.pop(purpose, None)
+                if broken is not None:
+                    broken.terminate()
+                raise StoreAway(repr(error)) from error
 
     async def _connected(self, purpose: str) -> Connection:
         connection = self._connections.get(purpose)
