@@ -7,8 +7,9 @@ from ipaddress import ip_address
 from sip.errors import ParseError
 from sip.fields import Via, parse_name_addr
 from sip.grammar import split_values
-from sip.model import Request, join_lines, print_message
+from sip.model import Request, finish, print_message
 
+_VIA_LINE = "\r\nVia: "
 _TAG = re.compile(r";[ \t]*+tag[ \t]*+=", re.IGNORECASE)
 
 
@@ -31,19 +32,16 @@ def build_response(
     `to_tag` is added to a To that has no tag; Content-Length is added. SipError for a line break in a header.
     """
     own = request.headers
-    to = own.get("To") or ""
-    if to_tag and not _has_tag(to):
-        to = f"{to};tag={to_tag}"
-    lines = [
-        f"SIP/2.0 {status} {reason}",
-        *[f"Via: {value}" for value in own.all("Via")],
-        f"From: {own.get('From')}",
-        f"To: {to}",
-        f"Call-ID: {own.get('Call-ID')}",
-        f"CSeq: {own.get('CSeq')}",
-        *[f"{name}: {value}" for name, value in headers],
-    ]
-    return join_lines(lines, body)
+    get = own.get
+    to = get("To") or ""
+    tag = f";tag={to_tag}" if to_tag and not _has_tag(to) else ""
+    vias = own.all("Via")
+    more = [f"{name}: {value}\r\n" for name, value in headers]
+    text = (
+        f"SIP/2.0 {status} {reason}\r\nVia: {vias[0] if len(vias) == 1 else _VIA_LINE.join(vias)}\r\n"
+        f"From: {get('From')}\r\nTo: {to}{tag}\r\nCall-ID: {get('Call-ID')}\r\nCSeq: {get('CSeq')}\r\n{''.join(more)}"
+    )
+    return finish(text, 5 + (len(vias) or 1) + len(more), body)
 
 
 def _has_tag(to: str) -> bool:
@@ -61,26 +59,30 @@ def stamp_received(request: Request, host: str, port: int) -> None:
     ParseError when there is no readable Via, which `parse` rules out.
     """
     line = request.headers.get("Via") or ""
+    address = host.strip("[]")
+    stamped = _stamp_usual(line, address, port) or _stamp(line, address, port)
+    request.headers.replace_first("Via", stamped)
+
+
+def _stamp_usual(line: str, address: str, port: int) -> str | None:
+    """Do the usual case, one Via with an `rport` and nothing odd, at a fraction of the time."""
+    lower = line.lower()
+    start = lower.find(";rport")
+    after = line[start + 6 :]
+    if start < 0 or after[:1] not in ("", ";") or "received" in lower or "," in line or '"' in line:
+        return None
+    return f"{line[:start]};rport={port};received={address}{after}"
+
+
+def _stamp(line: str, address: str, port: int) -> str:
     first, comma, rest = _split_first(line)
     via = Via.parse(first)
     asked = via.parameter("rport") is not None
-    if not asked and via.parameter("received") is None and _same_host(via.host, host):
-        return
-    address = host.strip("[]")
-    stamped = _stamp_in_place(first, address, port) if asked and via.parameter("received") is None else None
-    if stamped is None:
-        marked = via.with_parameter("rport", str(port)) if asked else via
-        stamped = str(marked.with_parameter("received", address))
-    request.headers.replace_first("Via", stamped + comma + rest)
-
-
-def _stamp_in_place(text: str, address: str, port: int) -> str | None:
-    """Do the usual case, an `rport` without value in a Via without quotes, at a fraction of the time."""
-    start = text.find(";rport")
-    after = text[start + 6 :]
-    if start < 0 or '"' in text or after[:1] not in (";", ""):
-        return None
-    return f"{text[:start]};rport={port};received={address}{after}"
+    if not asked and via.parameter("received") is None and _same_host(via.host, address):
+        return line
+    if asked:
+        via = via.with_parameter("rport", str(port))
+    return f"{via.with_parameter('received', address)}{comma}{rest}"
 
 
 def _split_first(line: str) -> tuple[str, str, str]:

@@ -34,8 +34,7 @@ _CACHED_LENGTH = 512
 
 _W = r"[ \t]*+"
 _VIA = re.compile(
-    rf"SIP{_W}/{_W}2\.0{_W}/{_W}({TOKEN})[ \t]++(\[[^\]]*+\]|[^ \t;:\[\]]++)(?:{_W}:{_W}([0-9]{{1,5}}))?+",
-    re.IGNORECASE,
+    rf"({TOKEN}){_W}/{_W}({TOKEN}){_W}/{_W}({TOKEN})[ \t]++(\[[^\]]*+\]|[^ \t;:\[\]]++)(?:{_W}:{_W}([0-9]{{1,5}}))?+",
 )
 _BRACKETED = re.compile(rf'([^",;<>]*+|{QUOTED_STRING}{_W})<([^<>]*+)>')
 _ADDR_SPEC = re.compile(r"[^ \t;<>\",?]++")
@@ -54,6 +53,8 @@ class Via:
     host: str
     port: int | None = None
     params: Params = ()
+    protocol: str = "SIP/2.0"
+    """Name and version; another version is answered by 505 (§21.5.6)."""
 
     @classmethod
     def parse(cls, text: str) -> "Via":
@@ -81,7 +82,7 @@ class Via:
         return replace(self, params=tuple([(name, value) if item[0] == name else item for item in self.params]))
 
     def __str__(self) -> str:
-        return f"SIP/2.0/{self.transport} {self.sent_by}{format_params(self.params)}"
+        return f"{self.protocol}/{self.transport} {self.sent_by}{format_params(self.params)}"
 
 
 # Each text is read several times while its request is handled, and never again.
@@ -90,9 +91,9 @@ def _parse_via(text: str) -> Via:
     match = _VIA.match(text)
     if match is None:
         raise ParseError("Via not readable")
-    transport, host, port = match.groups()
+    name, version, transport, host, port = match.groups()
     host, number = split_host_port(host if port is None else f"{host}:{port}")
-    return Via(transport.upper(), host, number, parse_params(text, match.end()))
+    return Via(transport.upper(), host, number, parse_params(text, match.end()), f"{name.upper()}/{version}")
 
 
 @dataclass(frozen=True, slots=True)

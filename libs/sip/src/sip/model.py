@@ -66,14 +66,12 @@ class Response:
 
 def print_message(start: str, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
     """Return a message of a start line, headers and a body; Content-Length is ours to say."""
-    lines = [start]
-    lines += [f"{name}: {value}" for name, value in headers if NAMES.get(name) != "Content-Length"]
-    return join_lines(lines, body)
+    lines = [f"{name}: {value}\r\n" for name, value in headers if NAMES.get(name) != "Content-Length"]
+    return finish(f"{start}\r\n{''.join(lines)}", len(lines) + 1, body)
 
 
-def join_lines(lines: list[str], body: bytes) -> bytes:
-    """Return lines as the head of a message, with Content-Length, and its body; SipError for a line break in a line."""
-    text = "\r\n".join(lines)
-    if not text.count("\n") == text.count("\r") == len(lines) - 1:
+def finish(text: str, lines: int, body: bytes) -> bytes:
+    """Return a message of so many lines, each with its CRLF, and a body; SipError for any other line break."""
+    if not text.count("\n") == text.count("\r") == lines:
         raise SipError("Line break in a header")
-    return b"%b\r\nContent-Length: %d\r\n\r\n%b" % (text.encode("utf-8", "surrogateescape"), len(body), body)
+    return f"{text}Content-Length: {len(body)}\r\n\r\n".encode("utf-8", "surrogateescape") + body

@@ -12,6 +12,7 @@ from sip.fields import CSeq, Via, parse_name_addr
 from sip.grammar import TOKEN, WHITESPACE, parse_number, split_values
 from sip.headers import NAMES, Headers, canonical_name
 from sip.model import DEFAULT_LIMITS, Limits, Request, Response
+from sip.uri import HOST
 
 _MANDATORY = ("Via", "From", "To", "Call-ID", "CSeq")
 _SINGLE = frozenset(
@@ -24,6 +25,15 @@ _ADDRESSES = frozenset(("From", "To", "Contact", "Reply-To", "Referred-By", "Ref
 _REQUEST_LINE = re.compile(rf"({TOKEN}) ([!#-;=?-~]++) SIP/2\.0", re.IGNORECASE)
 _STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]*+))?", re.IGNORECASE)
 _OTHER_VERSION = re.compile(r"(?:[^ ]++ [^ ]++ )?SIP/(?!2\.0(?![0-9]))[0-9]++\.[0-9]++(?: .*+)?", re.IGNORECASE)
+_USUAL_VIA = re.compile(
+    rf"SIP/2\.0/[A-Z]{{2,4}} {HOST}(?::(?:[0-9]{{1,4}}|[1-5][0-9]{{4}}))?+"
+    rf";(?:branch={TOKEN}(?:;rport)?+|rport;branch={TOKEN})"
+)
+"""What most send: it needs no closer look."""
+_USUAL_RESPONSE = re.compile(
+    rb"SIP/2\.0 ([1-6][0-9]{2}) [^\r\n]*+\r\n"
+    rb"Via: SIP/2\.0/[A-Z]++ [!#-+\--:<-~]++(?:;(?!branch=)[!#-+\--:<-~]++)*+;branch=([!#-+\--:<-~]++)[;\r]"
+)
 _CALL_ID = re.compile(r"[!-~]++")
 _FOLD = re.compile(r"\r\n[ \t]++")
 
@@ -47,18 +57,20 @@ def _parse(data: bytes, limits: Limits, datagram: bool) -> Request | Response:
     head, gap, rest = (data.lstrip(b"\r\n") if data[:1] == b"\r" else data).partition(b"\r\n\r\n")
     if not gap:
         raise ParseError("Headers have no end")
-    lines = _split_head(head, limits)
+    lines, tidy = _split_head(head, limits)
     start = lines.pop(0)
-    headers = _read_lines(lines)
+    headers = _read_lines(lines, tidy)
     message = _read_start(start, headers)
     _check(message)
     message.body = _cut_body(headers.get("Content-Length"), rest, limits, datagram)
     return message
 
 
-def _split_head(head: bytes, limits: Limits) -> list[str]:
+def _split_head(head: bytes, limits: Limits) -> tuple[list[str], bool]:
+    """Return the lines, unfolded, and whether they look as most do: no needless whitespace, nothing odd."""
     text = head.decode("utf-8", "surrogateescape")
-    if "\r\n " in text or "\r\n\t" in text:
+    tidy = not ("\t" in text or ":  " in text or " \r\n" in text or "\0" in text)
+    if "\n " in text or not tidy:
         text = _FOLD.sub(" ", text)
     lines = text.split("\r\n")
     count = len(lines) - 1
@@ -68,9 +80,9 @@ def _split_head(head: bytes, limits: Limits) -> list[str]:
         raise ParseError("Header too long", status=413)
     if not text.count("\n") == text.count("\r") == count:
         raise ParseError("Line break that is no CRLF")
-    if "\0" in text:
+    if not tidy:
         _check_nul(lines)
-    return lines
+    return lines, tidy and lines[-1][-1:] != " "
 
 
 def _check_nul(lines: list[str]) -> None:
@@ -80,26 +92,36 @@ def _check_nul(lines: list[str]) -> None:
             raise ParseError("NUL in a header")
 
 
-def _read_lines(lines: list[str]) -> Headers:
+def _read_lines(lines: list[str], tidy: bool) -> Headers:
+    return (_read_tidy(lines) if tidy else None) or _read_any(lines)
+
+
+def _read_tidy(lines: list[str]) -> Headers | None:
+    """Read lines that all have a usual name, of which none is there twice, and a value; None when they are others."""
     names = NAMES
+    first: dict[str, str] = {}
+    try:
+        for line in lines:
+            name, _, value = line.partition(": ")
+            first[names[name]] = value
+    except KeyError:
+        return None
+    return Headers.of(first, {}) if len(first) == len(lines) and "" not in first.values() else None
+
+
+def _read_any(lines: list[str]) -> Headers:
     first: dict[str, str] = {}
     more: dict[str, list[str]] = {}
     for line in lines:
         name, colon, value = line.partition(":")
-        known = names.get(name)
-        if known is None or not colon:
-            known = _unusual_name(name, colon)
+        if not colon:
+            raise ParseError("Header line not readable")
+        known = NAMES.get(name) or canonical_name(name)
         if known in first:
             more.setdefault(known, []).append(value.strip(WHITESPACE))
         else:
             first[known] = value.strip(WHITESPACE)
     return Headers.of(first, more)
-
-
-def _unusual_name(name: str, colon: str) -> str:
-    if not colon:
-        raise ParseError("Header line not readable")
-    return canonical_name(name)
 
 
 def _read_start(line: str, headers: Headers) -> Request | Response:
@@ -117,12 +139,14 @@ def _read_start(line: str, headers: Headers) -> Request | Response:
 def _check(message: Request | Response) -> None:
     """Read what every message must have, once (§8.1.1)."""
     headers = message.headers
-    if not _SINGLE.isdisjoint(headers.repeated()):
-        raise ParseError("Header given twice")
-    via, sender, to, call_id, cseq = [headers.get(name) for name in _MANDATORY]
+    get = headers.get
+    via, sender, to, call_id, cseq = get("Via"), get("From"), get("To"), get("Call-ID"), get("CSeq")
     if not (via and sender and to and call_id and cseq):
         raise ParseError("Mandatory header missing")
-    Via.parse(first_value(via))
+    if not _SINGLE.isdisjoint(headers.repeated()):
+        raise ParseError("Header given twice")
+    if not _USUAL_VIA.fullmatch(via):
+        Via.parse(first_value(via))
     parse_name_addr(sender)
     parse_name_addr(to)
     if not _CALL_ID.fullmatch(call_id):
@@ -195,20 +219,13 @@ def _addressable(headers: Headers) -> bool:
 
 def response_head(data: bytes) -> tuple[int, str]:
     """Return status and top branch of a response and look at nothing else; ParseError when it has none."""
-    status = data[8:11]
-    if data[:8] != b"SIP/2.0 " or not status.isdigit() or data[11:12] not in (b" ", b"\r"):
+    match = _USUAL_RESPONSE.match(data)
+    if match is not None:
+        return int(match[1]), match[2].decode("ascii")
+    start = _STATUS_LINE.fullmatch(data.partition(b"\r\n")[0].decode("latin-1"))
+    if start is None:
         raise ParseError("Status line not readable")
-    start = data.find(b"\r\n", 11)
-    # Nearly all write Via first, and so.
-    if data[start + 2 : start + 6] != b"Via:":
-        return int(status), _top_branch(data)
-    end = data.find(b"\r\n", start + 6)
-    line = data[start + 6 : end]
-    place = line.find(b";branch=z9hG4bK")
-    if place < 0 or end < 0 or b"," in line or b'"' in line or data[end + 2 : end + 3] in (b" ", b"\t"):
-        return int(status), _top_branch(data)
-    branch, _, _ = line[place + 8 :].partition(b";")
-    return int(status), branch.rstrip().decode("latin-1")
+    return int(start[1]), _top_branch(data)
 
 
 def _top_branch(data: bytes) -> str:

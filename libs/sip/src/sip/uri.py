@@ -14,10 +14,10 @@ from sip.grammar import Params, format_params, parameter
 
 _UNRESERVED = r"A-Za-z0-9\-_.!~*'()"
 _ESCAPED = "%[0-9A-Fa-f]{2}"
-_HOST = r"\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_][A-Za-z0-9_\-]*+(?:\.[A-Za-z0-9_\-]++)*+\.?+"
+HOST = r"[A-Za-z0-9_][A-Za-z0-9_\-]*+(?:\.[A-Za-z0-9_\-]++)*+\.?+"
 _USER = re.compile(rf"(?:[{_UNRESERVED}&=+$,;?/]++|{_ESCAPED})++")
 _PASSWORD = re.compile(rf"(?:[{_UNRESERVED}&=+$,]++|{_ESCAPED})*+")
-_HOSTPORT = re.compile(rf"({_HOST})(?::([0-9]{{1,5}}))?+")
+_HOSTPORT = re.compile(rf"(\[[0-9A-Fa-f:.]{{2,45}}\]|{HOST})(?::([0-9]{{1,5}}))?+")
 _URI_PARAM = re.compile(
     rf"((?:[{_UNRESERVED}\[\]/:&+$]++|{_ESCAPED})++)(?:=((?:[{_UNRESERVED}\[\]/:&+$]++|{_ESCAPED})++))?+"
 )
