@@ -1,0 +1,1 @@
+"""Servers that come with our Python packages: PostgreSQL and NATS."""
