@@ -228,6 +228,8 @@ class Handlers:
             parameters = f";q={contact.q}" if contact.q else ""
             parameters += f';+sip.instance="{contact.instance}"' if contact.instance else ""
             headers.append(("Contact", f"<{contact.uri}>{parameters};expires={int(contact.expires - now)}"))
+        if decision.changed:
+            headers.append(("Expires", str(max(int(contact.expires - now) for contact in decision.changed))))
         self.answer(command, 200, "OK", tuple(headers))
 
     # --- time
