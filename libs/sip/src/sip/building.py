@@ -55,8 +55,8 @@ def _has_tag(to: str) -> bool:
 def stamp_received(request: Request, host: str, port: int) -> None:
     """Write where a request came from into its top Via; `host` is an address, IPv6 with or without brackets.
 
-    `received` is set when the top Via asks for `rport` or names another host (RFC 3261 §18.2.1, RFC 3581 §4).
-    ParseError when there is no readable Via, which `parse` rules out.
+    `received` is set when the top Via asks for `rport` or names another host (RFC 3261 §18.2.1, RFC 3581 §4). A Via
+    that cannot be read, as a refused request may have, stays as it is.
     """
     line = request.headers.get("Via") or ""
     address = host.strip("[]")
@@ -75,8 +75,11 @@ def _stamp_usual(line: str, address: str, port: int) -> str | None:
 
 
 def _stamp(line: str, address: str, port: int) -> str:
-    first, comma, rest = _split_first(line)
-    via = Via.parse(first)
+    try:
+        first, comma, rest = _split_first(line)
+        via = Via.parse(first)
+    except ParseError:
+        return line
     asked = via.parameter("rport") is not None
     if not asked and via.parameter("received") is None and _same_host(via.host, address):
         return line

@@ -28,4 +28,4 @@ class ParseError(SipError):
         self.status = status
         self.head = head
         """A request, as far as it could be read, that `build_response` and `stamp_received` can take: Via, From, To,
-        Call-ID and CSeq are readable. None when there can be no answer: drop the message."""
+        Call-ID and CSeq are there, if perhaps unreadable. None when there can be no answer: drop the message."""

@@ -85,6 +85,11 @@ class Via:
         return f"{self.protocol}/{self.transport} {self.sent_by}{format_params(self.params)}"
 
 
+def has_sent_by(text: str) -> bool:
+    """Return whether text begins like a Via, whatever comes after its host."""
+    return _VIA.match(text) is not None
+
+
 # Each text is read several times while its request is handled, and never again.
 @lru_cache(maxsize=64)
 def _parse_via(text: str) -> Via:

@@ -8,11 +8,11 @@ Rule 3: a message is split once; values are read by those who need them.
 import re
 
 from sip.errors import ParseError
-from sip.fields import CSeq, Via, parse_name_addr
+from sip.fields import CSeq, Via, has_sent_by, parse_name_addr
 from sip.grammar import TOKEN, WHITESPACE, parse_number, split_values
 from sip.headers import NAMES, Headers, canonical_name
 from sip.model import DEFAULT_LIMITS, Limits, Request, Response
-from sip.uri import HOST
+from sip.uri import HOST, SipUri, parse_uri
 
 _MANDATORY = ("Via", "From", "To", "Call-ID", "CSeq")
 _SINGLE = frozenset(
@@ -127,6 +127,8 @@ def _read_any(lines: list[str]) -> Headers:
 def _read_start(line: str, headers: Headers) -> Request | Response:
     match = _REQUEST_LINE.fullmatch(line)
     if match is not None:
+        if "?" in match[2]:
+            _check_no_uri_headers(match[2])
         return Request(match[1], match[2], headers)
     match = _STATUS_LINE.fullmatch(line)
     if match is not None:
@@ -134,6 +136,16 @@ def _read_start(line: str, headers: Headers) -> Request | Response:
     if _OTHER_VERSION.fullmatch(line):
         raise ParseError("Version Not Supported", status=505)
     raise ParseError("Start line not readable")
+
+
+def _check_no_uri_headers(uri: str) -> None:
+    """Refuse header fields in a Request-URI (§19.1.1 table 1); whether it is a URI at all is asked by who serves it."""
+    try:
+        parsed = parse_uri(uri)
+    except ParseError:
+        return
+    if isinstance(parsed, SipUri) and parsed.headers:
+        raise ParseError("Request-URI with headers")
 
 
 def _check(message: Request | Response) -> None:
@@ -182,7 +194,7 @@ def first_value(line: str) -> str:
 def answerable(data: bytes, limits: Limits) -> Request | None:
     """Return what an answer needs (§8.2.6) of a request that is somehow wrong; None when there can be none.
 
-    Its top Via is readable; From, To, Call-ID and CSeq are there. An ACK is never answered, nor is a response.
+    Its top Via names a host; From, To, Call-ID and CSeq are there. An ACK is never answered, nor is a response.
     """
     head, gap, _ = data.lstrip(b"\r\n")[: limits.max_size].partition(b"\r\n\r\n")
     text = _FOLD.sub(" ", head.decode("utf-8", "surrogateescape"))
@@ -208,13 +220,7 @@ def _mandatory(lines: list[str]) -> Headers:
 
 
 def _addressable(headers: Headers) -> bool:
-    if not all(headers.get(name) for name in _MANDATORY):
-        return False
-    try:
-        Via.parse(first_value(headers.get("Via") or ""))
-    except ParseError:
-        return False
-    return True
+    return all(headers.get(name) for name in _MANDATORY) and has_sent_by(headers.get("Via") or "")
 
 
 def response_head(data: bytes) -> tuple[int, str]:

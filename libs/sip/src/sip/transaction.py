@@ -47,13 +47,13 @@ Absorbed: Final = Seen.ABSORBED
 def server_key(request: Request) -> str:
     """Return what makes two requests one transaction (RFC 3261 §17.2.3), also for clients of RFC 2543."""
     line = request.headers.get("Via") or ""
-    head, found, rest = line.partition(";branch=" + MAGIC_COOKIE)
-    if found and "," not in line and '"' not in line:
-        branch, _, _ = rest.partition(";")
-        return f"{branch.rstrip()} {head.partition(';')[0].lower()} {request.method}"
+    head, _, rest = line.partition(";branch=" + MAGIC_COOKIE)
+    branch = rest.partition(";")[0].rstrip()
+    if branch and "," not in line and '"' not in line:
+        return f"{branch} {head.partition(';')[0].lower()} {request.method}"
     via = Via.parse(first_value(line))
     branch = via.branch
-    if branch[:7].lower() == MAGIC_COOKIE.lower():
+    if len(branch) > 7 and branch[:7].lower() == MAGIC_COOKIE.lower():
         return f"{branch[7:]} sip/2.0/{via.transport.lower()} {via.sent_by.lower()} {request.method}"
     return _old_key(request, via)
 
