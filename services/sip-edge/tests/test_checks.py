@@ -39,6 +39,14 @@ def test_target_of_another_domain_is_refused_404_where_domains_are_set(uri: str)
         inspect(message(request("SUBSCRIBE", uri)), MANNERS, CLOSED)
 
 
+@pytest.mark.parametrize("method", ["PUBLISH", "SUBSCRIBE"])
+def test_target_that_is_our_contact_is_a_presentity_in_a_dialog_only(method: str) -> None:
+    with pytest.raises(NotFound):
+        inspect(message(request(method, "sip:192.0.2.1:5060")), MANNERS, OPEN)
+    assert inspect(message(request(method, "sip:192.0.2.1:5060", to="<sip:a@b>;tag=t")), MANNERS, OPEN).contact
+    assert inspect(message(request(method, "sip:alice@192.0.2.1:5060")), MANNERS, OPEN).ours
+
+
 def test_target_of_another_domain_is_served_in_a_dialog_that_began_at_another_edge() -> None:
     subscribe = message(request("SUBSCRIBE", "sip:192.0.2.99:5060", to="<sip:alice@example.com>;tag=t"))
 

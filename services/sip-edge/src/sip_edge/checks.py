@@ -15,6 +15,7 @@ from sip_edge.refusals import BadExtension, BadRequest, CallDoesNotExist, Method
 from sip_edge.targets import Target, Targets
 
 METHODS = ("PUBLISH", "SUBSCRIBE", "OPTIONS")
+PRESENTITY_METHODS = ("PUBLISH", "SUBSCRIBE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +57,12 @@ def check_text(request: Request) -> None:
 
 
 def check_served(request: Request, target: Target) -> None:
-    """Refuse other domains; in a dialog the Request-URI is the Contact of an edge, perhaps of one that is gone."""
-    if not target.served and not name_addr(request, "To").tag:
+    """Refuse other domains, and ourselves as a presentity.
+
+    In a dialog the Request-URI is the Contact of an edge: this one, another, or one that is gone.
+    """
+    nobody = target.contact and request.method in PRESENTITY_METHODS
+    if (nobody or not target.served) and not name_addr(request, "To").tag:
         raise NotFound()
 
 

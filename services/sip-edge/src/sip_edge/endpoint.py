@@ -30,8 +30,9 @@ from sip_edge.targets import Targets
 
 logger = logging.getLogger(__name__)
 
-MERGE_SECONDS = 32.0
-"""How long a request is remembered at least to recognise its twin: as long as its transaction (64*T1)."""
+MERGE_SECONDS = 16.0
+"""How long a request is remembered at least to recognise its twin, and half of how long at most (64*T1)."""
+MERGES_PER_PENDING = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ class Endpoint:
         self._monotonic = monotonic
         self._wall = wall
         self._ids = count(ways.first_id)
-        self._merges = Merges()
+        self._merges = Merges(ways.max_pending * MERGES_PER_PENDING)
         self._rotated = monotonic()
         self._connected = True
         self._date = responses.date(wall())

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from lamplighter_proto.ownership import shard_of
 from sip.errors import ParseError
-from sip.uri import SipUri, canonical_aor, parse_uri
+from sip.uri import SipUri, TelUri, canonical_aor, parse_uri
 from sip_edge.addresses import Address
 from sip_edge.places import DEFAULT_PORT
 from sip_edge.refusals import BadRequest, UnsupportedUriScheme
@@ -28,6 +28,8 @@ class Target:
     """Whether its host is this edge or a configured domain, not just a domain that nobody excluded."""
     served: bool
     """Whether requests outside a dialog may name it."""
+    contact: bool = False
+    """Whether it is our Contact: this edge, and nobody there."""
 
 
 class Targets:
@@ -45,16 +47,23 @@ class Targets:
         if colon and scheme.lower() not in SCHEMES:
             raise UnsupportedUriScheme()
         try:
-            aor, ours = canonical_aor(uri), self.is_ours(uri)
+            aor, parsed, ours = canonical_aor(uri), parse_uri(uri), self.is_ours(uri)
         except ParseError as error:
             raise BadRequest("Bad Request-URI") from error
-        served = ours or not self._domains or scheme.lower() == "tel"
-        return Target(aor=aor, shard=shard_of(aor, self._shards), ours=ours, served=served)
+        return Target(
+            aor=aor,
+            shard=shard_of(aor, self._shards),
+            ours=ours,
+            served=ours or not self._domains or isinstance(parsed, TelUri),
+            contact=isinstance(parsed, SipUri) and parsed.user is None and self._is_this_edge(parsed),
+        )
 
     def is_ours(self, uri: str) -> bool:
         """Return whether a URI's host is this edge or a configured domain; ParseError when it is no URI."""
         parsed = parse_uri(uri)
         if not isinstance(parsed, SipUri):
             return False
-        host = parsed.host.lower()
-        return host in self._domains or (host.strip("[]"), parsed.port or DEFAULT_PORT) in self._own
+        return parsed.host.lower() in self._domains or self._is_this_edge(parsed)
+
+    def _is_this_edge(self, uri: SipUri) -> bool:
+        return (uri.host.lower().strip("[]"), uri.port or DEFAULT_PORT) in self._own
