@@ -124,6 +124,16 @@ async def test_request_that_sip_forbids_is_refused(packet: bytes, status: int, h
     assert header is None or bench.wire.responses()[0].headers.get(header[0]) == header[1]
 
 
+async def test_request_whose_via_is_half_readable_is_answered_400_with_all_its_bytes() -> None:
+    bench = await Bench().start()
+
+    bench.receive(request("PUBLISH", branch="z9hG4bK?").replace(b"?", b"\xe9"))
+
+    packet = bench.wire.sent[0][0]
+    assert packet.startswith(b"SIP/2.0 400 ")
+    assert b"branch=z9hG4bK\xe9" in packet
+
+
 async def test_refusal_bears_the_same_to_tag_each_time() -> None:
     bench = await Bench().start()
     packet = request("PUBLISH", headers=PUBLISH).replace(b"SIP/2.0\r\nVia", b"SIP/3.0\r\nVia")

@@ -16,7 +16,8 @@ def date(now: float) -> str:
 
 def to_tag(key: str) -> str:
     """Return a To tag that is the same for the same transaction (RFC 3261 §8.2.7), and no tag of a dialog."""
-    return f"{crc32(key.encode()):08x}"
+    checksum = crc32(key.encode("utf-8", "surrogateescape"))
+    return f"{checksum:08x}"
 
 
 def stateless(head: Request, status: int, reason: str) -> bytes:
