@@ -13,9 +13,10 @@ Params = tuple[tuple[str, str | None], ...]
 
 TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]++"
 QUOTED_STRING = r'"[^"\\\r\n]*+(?:\\[^\r\n][^"\\\r\n]*+)*+"'
-# Wider than gen-value (token / host / quoted-string): peers put addresses and base64 there. No NUL, not even escaped:
-# databases cannot take it.
-_GEN_VALUE = rf"{QUOTED_STRING.replace('^', '^' + chr(92) + '0')}|[!#-+\-.-:=?-\[\]-~]++"
+# Without NUL, not even escaped: databases cannot take it.
+_PARAM_STRING = r'"[^"\\\r\n\0]*+(?:\\[^\r\n\0][^"\\\r\n\0]*+)*+"'
+# Wider than gen-value (token / host / quoted-string): peers put addresses and base64 there.
+_GEN_VALUE = rf"{_PARAM_STRING}|[!#-+\-.-:=?-\[\]-~]++"
 _WSP = r"[ \t]*+"
 _PARAM = re.compile(rf"{_WSP};{_WSP}({TOKEN})(?:{_WSP}={_WSP}({_GEN_VALUE}))?+{_WSP}")
 _TOKEN = re.compile(TOKEN)
