@@ -44,14 +44,11 @@ def default_folder(environ: dict[str, str]) -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the data folder, closed to others; for root one that the database's user may pass through."""
+    """Make the data folder, if need be: closed to others, but the database's user may pass through that of root."""
     try:
         if not folder.exists():
             folder.mkdir(parents=True)
             folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        elif os.geteuid() == 0 and not any(folder.iterdir()):
-            # An empty one, as `mktemp -d` makes it, is meant for us.
-            folder.chmod(folder.stat().st_mode | 0o011)
     except OSError as error:
         raise StartFailed(f"data folder {folder}: {error.strerror}") from error
 

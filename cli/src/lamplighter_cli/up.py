@@ -72,6 +72,7 @@ class _Run:
         self._screen = Screen(console)
         self._supervisor = Supervisor(self._screen, status)
         self._stop = asyncio.Event()
+        self._postgres: Postgres | None = None
 
     async def run(self) -> int:
         """Start, wait for a signal, stop."""
@@ -86,11 +87,15 @@ class _Run:
                 await asyncio.wait([starting])
                 self._log("stopping")
                 await self._supervisor.stop()
+                if self._postgres:
+                    self._postgres.remove_sockets()
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # As it is below nohup.
+            numbers.append(signal.SIGHUP)
         for number in numbers:
             loop.add_signal_handler(number, self._on_signal)
         try:
@@ -160,8 +165,8 @@ class _Run:
             self._supervisor.start(nats.spec)
             nats_url = nats.url
         if not postgres_dsn:
-            postgres = Postgres(options.data)
             say("starting PostgreSQL")
+            postgres = self._postgres = Postgres(options.data)
             await postgres.prepare()
             self._supervisor.start(postgres.spec)
             await postgres.ready()

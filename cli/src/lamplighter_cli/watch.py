@@ -210,8 +210,8 @@ class Watcher:
         self._leaving = True
         try:
             async with asyncio.timeout(FINAL_NOTIFY_SECONDS):
-                await self._send(0)
-                await self._ended.wait()
+                if (await self._send(0)).status < 300:
+                    await self._ended.wait()
         except (CommandError, TimeoutError):
             return
 

@@ -1,6 +1,7 @@
 """The socket of a SIP client: UDP or TCP, connected to one server (RFC 3261 §18.1)."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -129,4 +130,6 @@ async def connect(server: Address, *, tcp: bool, on_message: OnMessage, on_troub
 
 
 def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    # What asyncio writes for a failed connection names the address and not the reason.
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number and number > 0 else str(error)

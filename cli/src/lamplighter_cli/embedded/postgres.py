@@ -5,6 +5,7 @@ Rule 2: it listens on a unix socket alone, in a folder that nobody else may ente
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -122,6 +123,11 @@ class Postgres:
             stop_signal=signal.SIGINT,
             kill_signal=signal.SIGQUIT,
         )
+
+    def remove_sockets(self) -> None:
+        """Remove the folder of the socket, once the server has ended."""
+        with contextlib.suppress(OSError):
+            self._sockets.rmdir()
 
     @property
     def spec(self) -> Spec:
