@@ -160,7 +160,7 @@ class CSeq:
     @classmethod
     def parse(cls, text: str) -> "CSeq":
         """Return the CSeq that `text` is; its number is less than 2**31 (§8.1.1.5)."""
-        return _parse_cseq(text)
+        return _parse_cseq(text) if len(text) <= _CACHED_LENGTH else _parse_cseq_text(text)
 
     def __str__(self) -> str:
         return f"{self.number} {self.method}"
