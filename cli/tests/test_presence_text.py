@@ -25,6 +25,17 @@ def test_presence_text_written_is_a_document_that_the_package_takes() -> None:
     assert kinds == ["tuple", "person"]
 
 
+def test_presence_text_published_later_replaces_all_of_the_earlier() -> None:
+    earlier = State(basic="open", notes=("hi",), activities=("busy",))
+    later = State(basic="closed")
+    documents = [pidf.parse(write("sip:a@example.com", state, tuple_id="t")) for state in (earlier, later)]
+
+    composed = pidf.compose("sip:a@example.com", documents)
+
+    assert composed
+    assert read(composed) == later
+
+
 def test_presence_text_of_several_devices_is_open_if_one_is() -> None:
     tuples = "".join(f'<tuple id="{b}"><status><basic>{b}</basic></status></tuple>' for b in ("closed", "open"))
     body = f'<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:a@b">{tuples}</presence>'

@@ -88,6 +88,12 @@ class Up:
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
 
+    def interrupt(self) -> int:
+        """Send what Ctrl-C sends: SIGINT to the whole process group of the terminal."""
+        assert self.process
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(PATIENCE)
+
     def remove(self) -> None:
         if self.process and self.process.poll() is None:
             self.process.kill()
@@ -116,7 +122,7 @@ def test_up_says_that_it_is_ready_and_stops_without_a_trace(up: Up) -> None:
 
     published = cli("publish", "alice@example.com", "--note", "hi", "--server", up.sip)
     watched = cli("watch", "alice@example.com", "--count", "1", "--seconds", "10", "--server", up.sip, "--tcp")
-    code = up.end(signal.SIGINT)
+    code = up.interrupt()
 
     assert up.output == f"lamplighter ready: sip {up.sip} (udp, tcp), http http://{HOST}:{up.http}\n"
     assert sorted(pids) == NAMES
@@ -124,6 +130,7 @@ def test_up_says_that_it_is_ready_and_stops_without_a_trace(up: Up) -> None:
     assert (watched.returncode, watched.stdout.split(" ", 1)[1]) == (0, 'sip:alice@example.com open "hi"\n')
     assert code == 0
     assert alive(pids) == []
+    assert "signal=SIGINT" not in up.errors
     assert not (up.data / "status.json").exists()
     assert not any(level in up.errors for level in (" WARNING ", " ERROR ")), up.errors
 

@@ -21,6 +21,8 @@ class Server(Protocol):
 
     async def until(self, holds: Callable[[], bool]) -> None: ...
 
+    def drop_connections(self) -> None: ...
+
     def notify(self, subscribe: Request, cseq: int, state: str, body: bytes = b"", *, branch: str = "") -> None: ...
 
 
@@ -155,6 +157,22 @@ async def test_watcher_whose_subscription_is_deactivated_subscribes_anew(server:
     await running.end()
 
     assert server.requests[1].headers.get("Call-ID") != server.requests[0].headers.get("Call-ID")
+
+
+async def test_watcher_whose_connection_is_lost_refreshes_by_a_new_one(server: Server) -> None:
+    running = Running(server, tcp=True)
+    await server.until(lambda: bool(server.requests))
+    server.notify(server.requests[0], 1, ACTIVE, b"<a/>")
+    await server.until(lambda: bool(server.responses))
+
+    server.drop_connections()
+    await server.until(lambda: len(server.requests) == 2)
+    server.notify(server.requests[1], 2, ACTIVE, b"<b/>")
+    await server.until(lambda: len(server.responses) == 2)
+    await running.end()
+
+    assert running.bodies == [b"<a/>", b"<b/>"]
+    assert server.requests[1].headers.get("CSeq") == "2 SUBSCRIBE"
 
 
 async def test_watcher_that_is_rejected_ends(server: Server) -> None:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated
-from uuid import uuid4
 
 import typer
 from rich.console import Console
@@ -27,6 +26,9 @@ from sip.errors import ParseError
 from sip.uri import parse_uri
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Lamplighter, a SIP presence and busy-lamp server.")
+
+TUPLE = "lamplighter"
+"""Always the same, so that what is published last is what watchers see of this command."""
 
 
 def _address(text: str) -> Address:
@@ -154,7 +156,7 @@ def publish_command(
     if body is None and event != "presence":
         raise typer.BadParameter(f"--event {event} needs --body")
     state = presence_text.State(basic=status, notes=(note,) if note else (), activities=tuple(activity or ()))
-    document = body.read_bytes() if body else presence_text.write(uri, state, tuple_id=f"t{uuid4().hex[:8]}")
+    document = body.read_bytes() if body else presence_text.write(uri, state, tuple_id=TUPLE)
     wanted = Publishing(
         uri=uri,
         event=event,

@@ -33,7 +33,10 @@ class State:
 
 
 def write(entity: str, state: State, *, tuple_id: str) -> bytes:
-    """Return a PIDF document of one tuple, and a person if there are activities."""
+    """Return a PIDF document of one tuple and one person.
+
+    The person is there without activities, too: of two documents with the same ids the newer replaces all of the older.
+    """
     notes = "".join(f"<note>{escape(note)}</note>" for note in state.notes)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -45,12 +48,12 @@ def write(entity: str, state: State, *, tuple_id: str) -> bytes:
 
 
 def _person(activities: tuple[str, ...], tuple_id: str) -> str:
-    if not activities:
-        return ""
     inner = "".join(
         f"<rpid:{name}/>" if name in ACTIVITIES else f"<rpid:other>{escape(name)}</rpid:other>" for name in activities
     )
-    return f"<dm:person id={quoteattr(f'p{tuple_id}')}><rpid:activities>{inner}</rpid:activities></dm:person>"
+    if inner:
+        inner = f"<rpid:activities>{inner}</rpid:activities>"
+    return f"<dm:person id={quoteattr(f'p{tuple_id}')}>{inner}</dm:person>"
 
 
 def read(body: bytes) -> State | None:

@@ -45,7 +45,9 @@ class Child:
             code = await self._live()
             if self._stopping.is_set():
                 break
-            self._show_last_words()
+            if code >= 0:  # A signal came from outside: what was written before explains nothing.
+                self._show_last_words()
+            self._quiet.clear()
             if code == WRONG_SETTINGS:
                 self._on_hopeless(f"{self.spec.name} does not accept its settings")
                 break
@@ -97,7 +99,6 @@ class Child:
     def _show_last_words(self) -> None:
         for line in self._quiet:
             self._screen.show(self.spec.name, line, clock.wall())
-        self._quiet.clear()
 
     def _tell(self, line: Line) -> None:
         self._screen.show(NAME, line, clock.wall())

@@ -54,10 +54,19 @@ class Sequence:
 class UserAgent:
     """Requests and answers over one wire, which is opened when it is needed."""
 
-    def __init__(self, server: Address, *, tcp: bool = False, on_request: OnRequest | None = None) -> None:
+    def __init__(
+        self,
+        server: Address,
+        *,
+        tcp: bool = False,
+        on_request: OnRequest | None = None,
+        on_lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take a handler of requests, and one for the loss of a connection."""
         self.server = server
         self._tcp = tcp
         self._on_request = on_request
+        self._on_lost = on_lost
         self._wire: wire.Wire | None = None
         self._waiting: dict[str, asyncio.Future[Response]] = {}
         self._clients = ClientTransactions()
@@ -111,12 +120,14 @@ class UserAgent:
             self._timer.cancel()
         if self._wire:
             self._wire.close()
+            self._wire = None
         self._fail_all("closed")
 
     def _on_trouble(self, reason: str) -> None:
-        if self._tcp:
-            self._wire = None
         self._fail_all(reason)
+        if self._tcp and self._wire:
+            self._wire = None
+            self._on_lost()
 
     def _fail_all(self, reason: str) -> None:
         for branch in list(self._waiting):
@@ -148,7 +159,8 @@ class UserAgent:
             future.set_result(response)
 
     def _answer(self, request: Request) -> None:
-        assert self._wire
+        if self._wire is None:
+            return
         now = clock.monotonic()
         key = server_key(request)
         self._servers.expire(now)

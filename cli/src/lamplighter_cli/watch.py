@@ -108,7 +108,8 @@ class Watcher:
         self._wanted = wanted
         self._show = show
         self._tell = tell
-        self._agent = UserAgent(wanted.server, tcp=wanted.tcp, on_request=self._on_request)
+        self._lost = asyncio.Event()
+        self._agent = UserAgent(wanted.server, tcp=wanted.tcp, on_request=self._on_request, on_lost=self._lost.set)
         self._dialog = Dialog(wanted)
         self._expires = wanted.expires
         self._retry = Retry()
@@ -122,9 +123,11 @@ class Watcher:
         try:
             delay = await self._subscribe(first=True)
             while True:
-                await sleep_unless(delay, stop, self._ended, self._done)
+                await sleep_unless(delay, stop, self._ended, self._done, self._lost)
                 if stop.is_set() or self._done.is_set():
                     break
+                # Over a new connection NOTIFYs come only after a refresh by it.
+                self._lost.clear()
                 delay = self._anew() if self._ended.is_set() else await self._subscribe()
             await self._unsubscribe()
         finally:
