@@ -69,6 +69,7 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("data") / "d"
     folder.mkdir()
     yield folder
+    Postgres(folder).remove_sockets()
     shutil.rmtree(folder, ignore_errors=True)
 
 

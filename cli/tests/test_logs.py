@@ -62,6 +62,7 @@ def test_log_line_of_postgres_is_quiet_unless_it_warns() -> None:
 
     assert (info.message, info.quiet) == ("database system is ready to accept connections", True)
     assert (fatal.level, fatal.quiet) == ("ERROR", False)
+    assert read("FATAL:  the database system is starting up").quiet
 
 
 def test_screen_that_is_no_terminal_writes_plain_whole_lines() -> None:

@@ -42,7 +42,9 @@ def read(raw: str) -> Line:
         return Line(level=level, message=match["message"], quiet=level == "INFO")
     if match := _POSTGRES.fullmatch(raw):
         level = _POSTGRES_LEVELS.get(match["level"], "INFO")
-        return Line(level=level, message=match["message"], quiet=level == "INFO")
+        # Who asks whether it is up yet is told so by an error.
+        quiet = level == "INFO" or match["message"].startswith("the database system is ")
+        return Line(level=level, message=match["message"], quiet=quiet)
     return Line(message=raw)
 
 
