@@ -23,6 +23,7 @@ _TOKEN = re.compile(TOKEN)
 _ELEMENT = re.compile(rf'(?:[^",<]++|{QUOTED_STRING}|<[^>]*+>)*+')
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _NEEDS_QUOTED_PAIR = re.compile(r'(["\\\x00-\x08\x0b\x0c\x0e-\x1f\x7f])')
+_CLEAN = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]*+")
 
 WHITESPACE = " \t"
 
@@ -32,15 +33,9 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
-def is_utf8(text: str) -> bool:
-    """Return whether text can be written as UTF-8, which bytes that were none when they came cannot."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def is_clean(text: str) -> bool:
+    """Return whether text is Unicode without controls but HTAB; bytes that were no UTF-8 when they came are none."""
+    return text.isprintable() or _CLEAN.fullmatch(text) is not None
 
 
 def quote(text: str) -> str:
