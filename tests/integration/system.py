@@ -125,6 +125,17 @@ class System:
         """Ask a service."""
         return httpx.get(self.url(service, path), timeout=5.0)
 
+    def subscriptions(self, presentity: str) -> list[dict[str, str | int | bool]]:
+        """Return the subscriptions to a presentity as the core shows them."""
+        listed: list[dict[str, str | int | bool]] = self.get(
+            "presence-core", f"/subscriptions?presentity={presentity}"
+        ).json()
+        return listed
+
+    def until(self, condition: Callable[[], bool], complaint: str, timeout: float = 10.0) -> None:
+        """Wait until a condition holds; AssertionError with the end of the log after `timeout` seconds."""
+        until(condition, timeout, lambda: f"{complaint}\n{self.tail()}")
+
     def readiness(self) -> dict[str, str]:
         """Return what /readyz of each service says."""
         return {service: self._readiness(service) for service in HTTP_PORTS}
