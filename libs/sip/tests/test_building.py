@@ -42,6 +42,11 @@ def request(*lines: str, old: str = "", new: str = "") -> Request:
         ("[2001:db8::1];branch=1", "2001:db8:0::1", "[2001:db8::1];branch=1"),
         ("[2001:db8::1];branch=1;rport", "[2001:db8::2]", "[2001:db8::1];branch=1;rport=4711;received=2001:db8::2"),
         (
+            "a;branch=1, SIP/2.0/UDP b;rport;branch=2",
+            "192.0.2.1",
+            "a;branch=1;received=192.0.2.1, SIP/2.0/UDP b;rport;branch=2",
+        ),
+        (
             "a;branch=1;rport, SIP/2.0/UDP b;rport;branch=2",
             "192.0.2.1",
             "a;branch=1;rport=4711;received=192.0.2.1, SIP/2.0/UDP b;rport;branch=2",

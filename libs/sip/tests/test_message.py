@@ -75,6 +75,10 @@ def test_header_in_any_shape_is_read() -> None:
     assert publish.headers.get("Supported") == ""
 
 
+def test_whitespace_at_the_end_of_the_last_header_is_no_part_of_it() -> None:
+    assert request(packet("Subject: a ")).headers.get("Subject") == "a"
+
+
 def test_line_breaks_before_the_start_line_are_ignored() -> None:
     assert request(b"\r\n\r\n" + packet()).method == "PUBLISH"
 

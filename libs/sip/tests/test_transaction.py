@@ -238,6 +238,13 @@ def test_answered_requests_leave_nothing_behind() -> None:
     assert not any([*transactions._repeats, transactions._ends])
 
 
+def test_timer_e_is_doubled_no_further_than_t2() -> None:
+    transactions = ClientTransactions(Timers(t1=0.5, t2=3.0))
+    transactions.start("b", b"NOTIFY", False, START)
+
+    assert [time for time, _ in sent(transactions, 10)] == [0.5, 1.5, 3.5, 6.5, 9.5]
+
+
 def test_timers_that_are_equal_repeat_evenly() -> None:
     transactions = ClientTransactions(Timers(t1=1.0, t2=1.0))
     transactions.start("b", b"NOTIFY", False, START)

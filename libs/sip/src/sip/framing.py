@@ -66,7 +66,7 @@ class StreamFramer:
         if not self._size:
             if self._buffer.startswith(_CRLF):
                 return self._keep_alive()
-            if not self._buffer or self._buffer == b"\r" or not self._find_size():
+            if not self._buffer or not self._find_size():
                 return None
         if len(self._buffer) < self._size:
             return None

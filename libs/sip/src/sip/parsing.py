@@ -208,13 +208,13 @@ def answerable(data: bytes, limits: Limits) -> Request | None:
 
 
 def _mandatory(lines: list[str]) -> Headers:
-    """Return the lines that an answer repeats; only Via may have several."""
+    """Return the lines that an answer can repeat."""
     headers = Headers()
     for line in lines:
         name, _, value = line.partition(":")
         name = NAMES.get(name.rstrip(WHITESPACE), "")
         clean = "\n" not in value and "\r" not in value
-        if clean and name in _MANDATORY and (name == "Via" or name not in headers):
+        if clean and name in _MANDATORY:
             headers.add(name, value.strip(WHITESPACE))
     return headers
 
