@@ -216,6 +216,7 @@ async def test_stopping_leaves_unanswered_notifies_after_its_patience(
     await running.ended()
 
     assert len(running.worker.deliveries) == 1
+    assert (await peers.reported()).status == 100
     assert peers.outcomes.empty()
 
 
