@@ -15,9 +15,12 @@ Rejection
 └── ServiceUnavailable         503  not now
 """
 
+import re
 from collections.abc import Sequence
 
 Headers = tuple[tuple[str, str], ...]
+
+_UNQUOTABLE = re.compile(r'["\\\x00-\x1f\x7f]')
 
 
 class Rejection(Exception):
@@ -32,7 +35,7 @@ class Rejection(Exception):
 
     def headers(self) -> Headers:
         """Return the headers that the answer needs."""
-        return (("Warning", f'399 lamplighter "{self.why}"'),) if self.why else ()
+        return (("Warning", f'399 lamplighter "{_UNQUOTABLE.sub(" ", self.why)}"'),) if self.why else ()
 
 
 class BadRequest(Rejection):

@@ -1,7 +1,7 @@
 """The event packages there are: every module of `packages`, and those that other distributions bring."""
 
 import pkgutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 
@@ -35,7 +35,7 @@ class Registry:
     def __contains__(self, name: str) -> bool:
         return name in self._packages
 
-    def __iter__(self) -> "Iterable[EventPackage]":
+    def __iter__(self) -> Iterator[EventPackage]:
         return iter(self._packages.values())
 
 

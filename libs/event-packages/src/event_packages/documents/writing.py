@@ -1,0 +1,109 @@
+"""Elements written anew, so that documents of different publishers fit into one (Namespaces in XML 1.0).
+
+Rule 1: what is written depends on what a document says, not on how it says it: read and written again, it is the same.
+Rule 2: a namespace with a fixed prefix has it everywhere; any other is declared where it is used first.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from event_packages.xml import Element, escape, quote, split_name
+
+_XML = "http://www.w3.org/XML/1998/namespace"
+
+
+class Vocabulary:
+    """The namespaces that a kind of document knows.
+
+    `fixed` has a prefix for every namespace that the root may declare, "" for the default namespace; `default_prefix`
+    is for attributes of the default namespace, which need one.
+    """
+
+    __slots__ = ("default_prefix", "fixed", "reserved", "scope")
+
+    def __init__(self, fixed: Mapping[str, str], default_prefix: str) -> None:
+        self.fixed = fixed
+        self.default_prefix = default_prefix
+        self.reserved = frozenset({*fixed.values(), default_prefix, "xml"})
+        self.scope = {prefix: namespace for namespace, prefix in fixed.items()} | {"xml": _XML}
+
+
+class Writer:
+    """Writes elements that will stand under one root, which declares the prefixes in `used`."""
+
+    __slots__ = ("_fixed", "_vocabulary", "used")
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._fixed = vocabulary.fixed
+        self.used: set[str] = set()
+
+    def write(self, element: Element) -> str:
+        """Return an element with all that is in it."""
+        return self._element(element, self._vocabulary.scope)
+
+    def _element(self, element: Element, outer: dict[str, str]) -> str:
+        namespace, local = split_name(str(element.tag))
+        prefix = self._fixed.get(namespace)
+        if prefix and not element.attrib:
+            self.used.add(prefix)
+            start = name = f"{prefix}:{local}"
+            scope = outer
+        else:
+            scope = dict(outer)
+            name = self._element_name(element, scope)
+            start = name + self._attributes(element, scope) + _declarations(scope, outer)
+        content = self._content(element, scope)
+        return f"<{start}>{content}</{name}>" if content else f"<{start}/>"
+
+    def _content(self, element: Element, scope: dict[str, str]) -> str:
+        written = escape(element.text) if element.text else ""
+        for child in element:
+            written += self._element(child, scope)
+            if child.tail:
+                written += escape(child.tail)
+        return written
+
+    def _element_name(self, element: Element, scope: dict[str, str]) -> str:
+        namespace, local = split_name(str(element.tag))
+        if not namespace or self._fixed.get(namespace) == "":
+            scope[""] = namespace
+            return local
+        return f"{self._prefix(namespace, (element.prefix,), scope)}:{local}"
+
+    def _attributes(self, element: Element, scope: dict[str, str]) -> str:
+        if not element.attrib:
+            return ""
+        written = []
+        for name, value in element.attrib.items():
+            namespace, local = split_name(str(name))
+            if namespace:
+                suggested = (prefix for prefix, uri in element.nsmap.items() if uri == namespace)
+                local = f"{self._prefix(namespace, suggested, scope)}:{local}"
+            written.append(f" {local}={quote(str(value))}")
+        return "".join(written)
+
+    def _prefix(self, namespace: str, suggested: Iterable[str | None], scope: dict[str, str]) -> str:
+        """Return a prefix for a namespace; new ones are put into the scope."""
+        fixed = self._fixed.get(namespace)
+        if fixed:
+            self.used.add(fixed)
+            return fixed
+        known = next((prefix for prefix, uri in scope.items() if prefix and uri == namespace), None)
+        return known or self._declare(namespace, suggested, scope)
+
+    def _declare(self, namespace: str, suggested: Iterable[str | None], scope: dict[str, str]) -> str:
+        if namespace in self._fixed:
+            prefix = self._vocabulary.default_prefix
+        else:
+            taken = self._vocabulary.reserved | scope.keys()
+            free = (f"x{number}" for number in range(1, len(taken) + 2))
+            prefix = next(one for one in (*suggested, *free) if one and one not in taken)
+        scope[prefix] = namespace
+        return prefix
+
+
+def _declarations(scope: dict[str, str], outer: dict[str, str]) -> str:
+    if scope == outer:
+        return ""
+    new = {prefix: namespace for prefix, namespace in scope.items() if outer.get(prefix) != namespace}
+    return "".join(f" xmlns{':' if prefix else ''}{prefix}={quote(uri)}" for prefix, uri in new.items())
