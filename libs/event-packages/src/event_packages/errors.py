@@ -23,6 +23,12 @@ Headers = tuple[tuple[str, str], ...]
 _UNQUOTABLE = re.compile(r'["\\\x00-\x1f\x7f]')
 
 
+def _quoted(text: str) -> str:
+    """Return text as a quoted-string on one line (RFC 3261 §25.1)."""
+    escaped = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 class Rejection(Exception):
     """A request is refused; `status`, `reason` and `headers()` are the answer."""
 
