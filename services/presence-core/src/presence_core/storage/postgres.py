@@ -143,6 +143,8 @@ class PostgresStore:
     async def close(self) -> None:
         """Give back the connections."""
         for connection in self._connections.values():
-            if not connection.is_closed():
+            try:
                 await connection.close(timeout=self._timeout)
+            except (*CONNECTION_ERRORS, TimeoutError):
+                connection.terminate()
         self._connections.clear()

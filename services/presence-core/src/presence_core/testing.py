@@ -1,0 +1,195 @@
+"""A whole core on a bus and a store in memory, and a directory that a test leads: for tests alone."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from event_packages.base import EventPackage
+from event_packages.registry import Registry as Packages
+from lamplighter_proto import Answer, FrameCodec, Moved, Notify, Outcome, Target, subjects
+from lamplighter_proto.commands import Command, Reply
+from lamplighter_proto.ownership import ShardTable
+from lamplighter_runtime.bus import MemoryBus
+from lamplighter_runtime.metrics import Registry
+from presence_core.commit import Committer
+from presence_core.deliver import Teller
+from presence_core.handlers import Handlers
+from presence_core.loading import Loader
+from presence_core.metrics import Metrics
+from presence_core.settings import Settings
+from presence_core.shards import Shards
+from presence_core.storage.memory import MemoryStore
+from presence_core.store import Changes
+
+
+class GatedStore(MemoryStore):
+    """A store whose saves wait at a gate, and may fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def save(self, changes: Changes) -> None:
+        await self.gate.wait()
+        await super().save(changes)
+
+
+@dataclass
+class View:
+    """Who is alive, as a test says."""
+
+    table: ShardTable | None = None
+    cores: set[str] = field(default_factory=lambda: {"core-1"})
+
+    def alive(self, service: str) -> set[str]:
+        return self.cores
+
+
+class FakeDirectory:
+    """The directory of one or more cores without NATS."""
+
+    def __init__(self) -> None:
+        self.view = View()
+        self.on_members_called: list[Callable[[], None]] = []
+        self.on_change_called: list[Callable[[int], None]] = []
+
+    def on_members(self, listener: Callable[[], None]) -> None:
+        self.on_members_called.append(listener)
+
+    def on_change(self, listener: Callable[[int], None]) -> None:
+        self.on_change_called.append(listener)
+
+    def owner_of(self, shard: int) -> str | None:
+        owner = self.view.table.owners.get(shard) if self.view.table else None
+        return owner.owner or None if owner else None
+
+    async def change_table(self, change: Callable[[ShardTable], ShardTable | None], shards: int) -> ShardTable | None:
+        before = self.view.table or ShardTable(shards=shards)
+        after = change(before)
+        if after is not None:
+            self.view.table = after
+            for shard, owner in after.owners.items():
+                if before.owners.get(shard) != owner:
+                    for listener in self.on_change_called:
+                        listener(shard)
+        return after
+
+    def members_changed(self) -> None:
+        for listener in self.on_members_called:
+            listener()
+
+
+class Core:
+    """A core and what it says on the bus."""
+
+    def __init__(self, name: str, package: EventPackage, store: MemoryStore, directory: FakeDirectory) -> None:
+        self.store = store
+        self.bus = MemoryBus()
+        self.replies: list[Answer | Moved] = []
+        self.targets: list[Target] = []
+        self.documents: list[bytes] = []
+        settings = Settings.load({"PRESENCE_CORE_INSTANCE": name})
+        metrics = Metrics(Registry())
+        packages = Packages([package])
+        self.shards = Shards(settings, self.bus, store, directory)  # type: ignore[arg-type]
+        self.committer = Committer(store, metrics, committed=self.shards.on_committed, failed=self.shards.drop)
+        self.teller = Teller(self.bus, self.committer, metrics, core=name, patience=settings.patience, silence=3.0)
+        ids = iter(range(1, 10_000))
+        self.handlers = Handlers(
+            settings,
+            packages,
+            self.bus,
+            self.committer,
+            self.teller,
+            metrics,
+            new_id=lambda: f"{name}{next(ids):0{32 - len(name)}d}",
+        )
+        self.shards.use(self.handlers, self.teller, self.committer, Loader(packages, self.teller, metrics))
+
+    async def start(self) -> None:
+        await self.bus.subscribe(subjects.NOTIFY, FrameCodec[Notify](Notify), self._on_notify)
+        await self.bus.subscribe(subjects.edge_replies("edge-1"), FrameCodec[Answer | Moved](Reply), self._on_reply)
+        self.tasks = [asyncio.create_task(self.committer.run()), asyncio.create_task(self.shards.run())]
+        await self.until(lambda: bool(self.shards.served))
+
+    async def die(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    def _on_notify(self, messages: list[Notify]) -> None:
+        for notify in messages:
+            self.targets += notify.targets
+            self.documents += [notify.document] * len(notify.targets)
+
+    def _on_reply(self, messages: list[Answer | Moved]) -> None:
+        self.replies += messages
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(3):
+            while not holds():
+                await asyncio.sleep(0)
+
+    async def ask(self, *commands: Command) -> list[Answer | Moved]:
+        """Send commands in one frame; return their replies."""
+        before = len(self.replies)
+        self.shards.on_commands(list(commands))
+        await self.until(lambda: len(self.replies) >= before + len(commands))
+        await self.quiet()
+        return self.replies[before:]
+
+    async def quiet(self) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    async def confirm(self, status: int = 200, targets: Iterable[Target] | None = None) -> None:
+        """Report the outcome of NOTIFYs, by default of the last one."""
+        for target in self.targets[-1:] if targets is None else targets:
+            self.shards.on_outcomes([outcome(target, status)])
+        await self.quiet()
+
+
+def outcome(target: Target, status: int) -> Outcome:
+    return Outcome(
+        shard=target.shard,
+        presentity=target.presentity,
+        local_tag=target.dialog.local_tag,
+        cseq=target.cseq,
+        status=status,
+    )
+
+
+def etag(reply: Answer | Moved) -> str:
+    assert isinstance(reply, Answer)
+    return dict(reply.headers)["SIP-ETag"]
+
+
+def to_tag(reply: Answer | Moved) -> str:
+    assert isinstance(reply, Answer)
+    return reply.to_tag
+
+
+def statuses(replies: Iterable[Answer | Moved]) -> list[int]:
+    return [reply.status for reply in replies if isinstance(reply, Answer)]
+
+
+def gate(core: Core) -> asyncio.Event:
+    assert isinstance(core.store, GatedStore)
+    return core.store.gate
+
+
+async def successor(core: Core, package: EventPackage, directory: FakeDirectory, name: str = "core-1") -> Core:
+    """Let a core die and return the next one of its store."""
+    await core.die()
+    directory.on_change_called.clear()
+    directory.on_members_called.clear()
+    following = Core(name, package, core.store, directory)
+    await following.start()
+    return following
+
+
+def tick(core: Core, now: float) -> None:
+    for shard in core.shards.served.values():
+        core.handlers.on_tick(shard, now)
+    core.teller.tell(now)

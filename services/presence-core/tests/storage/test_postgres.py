@@ -1,0 +1,114 @@
+"""What only a real database can show."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import asyncpg
+import pytest
+
+from lamplighter_proto.ownership import shard_of
+from presence_core.domain.presentity import Publication
+from presence_core.storage.postgres import PostgresStore
+from presence_core.store import Changes, Fenced, StoreAway, StoredPublication
+
+MakePublication = Callable[..., Publication]
+
+
+class Database(Protocol):
+    dsn: str
+
+    async def start(self) -> None: ...
+
+    async def kill(self) -> None: ...
+
+
+def batch(epochs: dict[int, int], publication: Publication) -> Changes:
+    row = StoredPublication(shard=3, aor="sip:alice@example.com", event="presence", publication=publication)
+    return Changes(epochs, {(row.aor, row.event, publication.pub): row})
+
+
+async def save_again_and_again(store: PostgresStore, changes: Changes) -> None:
+    """A backend may serve one more statement before it notices that its postmaster is gone."""
+    for _ in range(1000):
+        await store.save(changes)
+        await asyncio.sleep(0.01)
+
+
+async def test_store_is_away_while_the_server_is_and_comes_back(
+    database: Database, postgres_store: PostgresStore, publication: MakePublication
+) -> None:
+    epochs = await postgres_store.claim({3: 1}, "core-1")
+    await postgres_store.save(batch(epochs, publication("a")))
+    await database.kill()
+
+    with pytest.raises(StoreAway):
+        await save_again_and_again(postgres_store, batch(epochs, publication("a")))
+    with pytest.raises(StoreAway):
+        await postgres_store.load([3])
+    await database.start()
+    await postgres_store.save(batch(epochs, publication("c")))
+
+    assert {one.publication.etag for one in (await postgres_store.load([3])).publications} == {"a", "c"}
+
+
+async def test_claim_waits_for_a_save_that_holds_the_lease(
+    database: Database, postgres_store: PostgresStore, publication: MakePublication
+) -> None:
+    epochs = await postgres_store.claim({3: 1}, "core-1")
+    connection = await asyncpg.connect(database.dsn)
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute("SELECT 1 FROM lease WHERE shard = 3 FOR SHARE")
+
+    claim = asyncio.create_task(postgres_store.claim({3: 1}, "core-2"))
+    done, _ = await asyncio.wait([claim], timeout=0.3)
+    await transaction.commit()
+
+    assert not done
+    assert (await claim)[3] > epochs[3]
+    with pytest.raises(Fenced):
+        await postgres_store.save(batch(epochs, publication("late")))
+    await connection.close()
+
+
+async def test_row_of_another_program_is_adopted_by_its_shard(
+    database: Database, postgres_store: PostgresStore
+) -> None:
+    connection = await asyncpg.connect(database.dsn)
+    await connection.execute(
+        "INSERT INTO presentity (username, domain, event, etag, expires, received_time, body) "
+        "VALUES ('alice', 'example.com', 'presence', 'a.1', 2000000000, 1, 'x')"
+    )
+    await connection.close()
+    shard = shard_of("sip:alice@example.com", 64)
+
+    (row,) = (await postgres_store.load([shard])).publications
+
+    assert (row.aor, row.publication.etag, row.publication.body) == ("sip:alice@example.com", "a.1", b"x")
+
+
+async def test_second_core_finds_the_schema_in_place(database: Database, postgres_store: PostgresStore) -> None:
+    another = PostgresStore(database.dsn, timeout=5.0)
+
+    await another.open(64)
+
+    await another.close()
+
+
+async def test_connection_that_ended_is_made_again(database: Database, postgres_store: PostgresStore) -> None:
+    connection = await asyncpg.connect(database.dsn)
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+        "AND backend_type = 'client backend'"
+    )
+    await connection.close()
+
+    for _ in range(3):
+        try:
+            epochs = await postgres_store.claim({3: 1}, "core-1")
+            break
+        except StoreAway:
+            continue
+
+    assert epochs[3] >= 1

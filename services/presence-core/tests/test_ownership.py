@@ -1,0 +1,142 @@
+"""Owners that come, go and fail."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from event_packages.base import EventPackage
+from lamplighter_proto import Answer, Moved, Publish, Subscribe
+from presence_core.deliver import document_hash
+from presence_core.domain.delivery import CSEQ_BLOCK
+from presence_core.store import StoreAway
+from presence_core.testing import Core, FakeDirectory, etag, statuses, successor, to_tag
+
+PublishBuilder = Callable[..., Publish]
+SubscribeBuilder = Callable[..., Subscribe]
+
+
+async def test_command_while_the_store_is_away_is_refused_503(core: Core, publish: PublishBuilder) -> None:
+    core.store.away = True
+    core.shards.on_commands([publish()])
+    await core.quiet()
+
+    (reply,) = await core.ask(publish())
+
+    assert isinstance(reply, Answer)
+    assert reply.status == 503
+    assert dict(reply.headers)["Retry-After"]
+
+
+async def test_shards_are_loaded_again_when_the_store_is_back(core: Core, publish: PublishBuilder) -> None:
+    (first,) = await core.ask(publish(b"open"))
+    core.store.away = True
+    core.shards.on_commands([publish(b"x")])
+    await core.quiet()
+
+    core.store.away = False
+    await core.until(lambda: bool(core.shards.served))
+
+    assert statuses(await core.ask(publish(b"closed", if_match=etag(first)))) == [200]
+
+
+async def test_new_owner_tells_whom_it_is_not_sure_of_above_all_used_numbers(
+    core: Core, publish: PublishBuilder, subscribe: SubscribeBuilder, package: EventPackage, directory: FakeDirectory
+) -> None:
+    await core.ask(publish(b"open"))
+    await core.ask(subscribe(call_id="sure"), subscribe(call_id="unsure"))
+    await core.confirm(targets=list(core.targets))
+    sure = next(target for target in core.targets if target.dialog.call_id == "sure")
+    row = core.store.subscriptions[sure.dialog.local_tag]
+    core.store.subscriptions[sure.dialog.local_tag] = replace(row, notified=document_hash(b"open"))
+
+    following = await successor(core, package, directory)
+    await following.until(lambda: len(following.targets) == 1)
+    await following.quiet()
+
+    assert [(target.dialog.call_id, target.cseq) for target in following.targets] == [("unsure", CSEQ_BLOCK + 1)]
+    assert following.documents == [b"open"]
+    await following.die()
+
+
+async def test_progress_that_is_saved_spares_the_next_owner_a_repetition(
+    core: Core, publish: PublishBuilder, subscribe: SubscribeBuilder
+) -> None:
+    await core.ask(publish(b"open"), subscribe())
+    await core.confirm()
+
+    for shard in core.shards.served.values():
+        core.teller.save_all_progress(shard)
+    await core.quiet()
+
+    (row,) = core.store.subscriptions.values()
+    assert row.notified == document_hash(b"open")
+    assert row.cseq_limit > CSEQ_BLOCK
+
+
+async def test_ended_subscription_is_told_by_the_next_owner(
+    core: Core, subscribe: SubscribeBuilder, package: EventPackage, directory: FakeDirectory
+) -> None:
+    (first,) = await core.ask(subscribe(call_id="c"))
+    await core.confirm()
+    await core.ask(subscribe(call_id="c", cseq=2, to_tag=to_tag(first), expires=0))
+
+    following = await successor(core, package, directory)
+    await following.until(lambda: len(following.targets) == 1)
+
+    assert following.targets[0].state == "terminated"
+    await following.die()
+
+
+async def test_command_for_a_shard_of_another_core_is_moved(
+    core: Core, publish: PublishBuilder, directory: FakeDirectory
+) -> None:
+    command = publish()
+    await directory.change_table(
+        lambda table: table.model_copy(
+            update={
+                "owners": {
+                    **table.owners,
+                    command.shard: table.owners[command.shard].model_copy(update={"owner": "core-2", "epoch": 9}),
+                }
+            }
+        ),
+        64,
+    )
+
+    assert await core.ask(command) == [Moved(id=command.id, shard=command.shard)]
+
+
+async def test_two_cores_share_the_shards_and_hand_over(
+    core: Core, package: EventPackage, directory: FakeDirectory, publish: PublishBuilder
+) -> None:
+    command = publish(b"open")
+    await core.ask(command)
+    directory.view.cores.add("core-2")
+    other = Core("core-2", package, core.store, directory)
+    directory.members_changed()
+    await other.start()
+    await core.until(lambda: len(core.shards.served) + len(other.shards.served) == 64)
+
+    owner = core if command.shard in core.shards.served else other
+
+    assert not set(core.shards.served) & set(other.shards.served)
+    assert statuses(await owner.ask(publish(b"more"))) == [200]
+    assert 16 < len(other.shards.served) < 48
+    await other.die()
+
+
+async def test_core_that_lost_its_lease_writes_and_answers_nothing(core: Core, publish: PublishBuilder) -> None:
+    command = publish(b"open")
+    await core.store.claim({command.shard: 1}, "core-2")
+    before = len(core.replies)
+
+    core.shards.on_commands([command])
+    await core.quiet()
+
+    assert core.replies[before:] == []
+    assert core.store.publications == {}
+
+
+async def test_store_away_is_no_reason_to_lose_a_claim(core: Core) -> None:
+    core.shards.drop(list(core.shards.served), StoreAway("for a moment"))
+
+    await core.until(lambda: len(core.shards.served) == 64)
