@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from event_packages.base import EventPackage
 from lamplighter_proto import Answer, Publish, Subscribe
 from lamplighter_runtime import clock
