@@ -15,18 +15,9 @@ Rejection
 └── ServiceUnavailable         503  not now
 """
 
-import re
 from collections.abc import Sequence
 
 Headers = tuple[tuple[str, str], ...]
-
-_UNQUOTABLE = re.compile(r'["\\\x00-\x1f\x7f]')
-
-
-def _quoted(text: str) -> str:
-    """Return text as a quoted-string on one line (RFC 3261 §25.1)."""
-    escaped = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 class Rejection(Exception):
@@ -41,7 +32,7 @@ class Rejection(Exception):
 
     def headers(self) -> Headers:
         """Return the headers that the answer needs."""
-        return (("Warning", f'399 lamplighter "{_UNQUOTABLE.sub(" ", self.why)}"'),) if self.why else ()
+        return (("Warning", f"399 lamplighter {_quoted(self.why)}"),) if self.why else ()
 
 
 class BadRequest(Rejection):
@@ -162,3 +153,10 @@ class ServiceUnavailable(_Later):
 
     status = 503
     reason = "Service Unavailable"
+
+
+def _quoted(text: str) -> str:
+    """Return text as a quoted-string on one line (RFC 3261 §25.1)."""
+    printable = "".join(one if one.isprintable() else " " for one in text)
+    escaped = printable.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -15,7 +15,12 @@ Element = etree._Element
 MAX_BYTES = 1_000_000
 MAX_ELEMENTS = 20_000
 MAX_DEPTH = 32
+MAX_NAMESPACES = 500
+"""Declarations in a document."""
+MAX_ATTRIBUTES = 100
+"""Of one element; the work grows with the square."""
 
+_MARK = b"\xef\xbb\xbf"
 _USUAL = b'<?xml version="1.0" encoding="UTF-8"?>'
 _DECLARATION = re.compile(
     rb"""<\?xml\s+version\s*=\s*(?:"1\.[0-9]"|'1\.[0-9]')"""
@@ -44,8 +49,10 @@ def parse(body: bytes) -> Element:
         root = etree.fromstring(body.strip(), _parser)
     except (etree.XMLSyntaxError, ValueError):
         raise BadRequest("XML not readable") from None
-    if body.count(b"<") > MAX_DEPTH and _too_deep(root):
+    if body.count(b"<") > MAX_DEPTH and _depth(root) > MAX_DEPTH:
         raise BadRequest("XML too deep")
+    if body.count(b"=") > MAX_ATTRIBUTES and any(len(element.attrib) > MAX_ATTRIBUTES for element in root.iter()):
+        raise BadRequest("XML with too many attributes")
     return root
 
 
@@ -54,25 +61,26 @@ def _check_bytes(body: bytes) -> None:
         raise BadRequest("XML too large")
     if b"<!DOCTYPE" in body:
         raise BadRequest("XML with a DTD")
-    if b"\x00" in body or not (body.startswith(_USUAL) or _known_encoding(body.strip().removeprefix(b"\xef\xbb\xbf"))):
+    if body.count(b"xmlns") > MAX_NAMESPACES:
+        raise BadRequest("XML with too many namespaces")
+    if b"\x00" in body or not (body.startswith(_USUAL) or _known_encoding(body.strip().removeprefix(_MARK))):
         raise BadRequest("XML in an encoding that is not read")
 
 
 def _known_encoding(body: bytes) -> bool:
-    if not body.startswith(b"<?xml"):
+    if not re.match(rb"<\?xml\s", body):
         return body.startswith(b"<")
     declaration = _DECLARATION.match(body)
     return declaration is not None and (declaration[1] is None or _ENCODING.fullmatch(declaration[1]) is not None)
 
 
-def _too_deep(root: Element) -> bool:
+def _depth(root: Element) -> int:
+    """Return the depth of a tree, or one more than may be."""
     level, depth = [root], 0
-    while level:
+    while level and depth <= MAX_DEPTH:
         depth += 1
-        if depth > MAX_DEPTH:
-            return True
         level = [child for element in level for child in element]
-    return False
+    return depth
 
 
 def local_name(element: Element) -> tuple[str, str]:

@@ -52,24 +52,26 @@ def _start(entity: str, prefixes: Iterable[str]) -> bytes:
 def _merged(newest_first: Sequence[PidfDocument]) -> list[Part]:
     """Return the parts that stay, ids unique, in the schema's order (RFC 3863 §4.4): tuples, notes, the rest."""
     kept: dict[str | bytes, Part] = {}
-    things: dict[tuple[str, str], list[Part]] = {}
+    seen: set[tuple[str, ...]] = set()
     for document in newest_first:
         for part in document.parts:
             if not part.id:
                 kept.setdefault(part.xml, part)
-            elif not _is_outdated(part, newer := things.setdefault((part.kind, part.id), [])):
-                newer.append(part)
+            elif not _is_outdated(part, seen):
+                seen |= {(part.kind, part.id), (part.kind, part.id, part.owner)}
                 unique = _with_free_id(part, kept)
                 kept[unique.id] = unique
     return sorted(kept.values(), key=lambda part: _PLACES[part.kind])
 
 
-def _is_outdated(part: Part, newer: list[Part]) -> bool:
+def _is_outdated(part: Part, seen: Container[tuple[str, ...]]) -> bool:
     """Return whether something newer with that kind and id is of the same device, or may be."""
-    return any(not part.owner or other.owner in ("", part.owner) for other in newer)
+    if not part.owner:
+        return (part.kind, part.id) in seen
+    return (part.kind, part.id, part.owner) in seen or (part.kind, part.id, "") in seen
 
 
-def _with_free_id(part: Part, taken: Container[str]) -> Part:
+def _with_free_id(part: Part, taken: Container[str | bytes]) -> Part:
     candidate = part.id
     while candidate in taken:
         candidate = f"{part.id}.{crc32(f'{candidate} {part.kind} {part.owner}'.encode()):08x}"

@@ -26,6 +26,9 @@ DECLARED = {
 }
 """Namespaces that composed documents declare at their root when they need them, and their prefixes."""
 
+MAX_URI = 2048
+"""Characters of a contact."""
+
 _VOCABULARY = Vocabulary({PIDF: "", **DECLARED}, "pidf")
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _ROOT, _TUPLE, _NOTE, _STATUS, _BASIC, _CONTACT, _TIMESTAMP = (
@@ -134,7 +137,7 @@ def _status(element: Element, writer: Writer) -> str:
 def _contact(element: Element) -> tuple[str, str]:
     """Return a contact, written, and its URI; empty for what is no URI."""
     uri = text_of(element).strip()
-    if not _URI.fullmatch(uri):
+    if len(uri) > MAX_URI or not _URI.fullmatch(uri):
         return "", ""
     priority = (element.get("priority") or "").strip()
     attribute = f' priority="{priority}"' if _QVALUE.fullmatch(priority) else ""

@@ -4,7 +4,7 @@ Rule 1: what is written depends on what a document says, not on how it says it: 
 Rule 2: a namespace with a fixed prefix has it everywhere; any other is declared where it is used first.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from event_packages.xml import Element, escape, quote, split_name
 
@@ -68,7 +68,7 @@ class Writer:
         if not namespace or self._fixed.get(namespace) == "":
             scope[""] = namespace
             return local
-        return f"{self._prefix(namespace, (element.prefix,), scope)}:{local}"
+        return f"{self._prefix(namespace, element, scope)}:{local}"
 
     def _attributes(self, element: Element, scope: dict[str, str]) -> str:
         if not element.attrib:
@@ -77,27 +77,28 @@ class Writer:
         for name, value in element.attrib.items():
             namespace, local = split_name(str(name))
             if namespace:
-                suggested = (prefix for prefix, uri in element.nsmap.items() if uri == namespace)
-                local = f"{self._prefix(namespace, suggested, scope)}:{local}"
+                local = f"{self._prefix(namespace, element, scope)}:{local}"
             written.append(f" {local}={quote(str(value))}")
         return "".join(written)
 
-    def _prefix(self, namespace: str, suggested: Iterable[str | None], scope: dict[str, str]) -> str:
+    def _prefix(self, namespace: str, element: Element, scope: dict[str, str]) -> str:
         """Return a prefix for a namespace; new ones are put into the scope."""
         fixed = self._fixed.get(namespace)
         if fixed:
             self.used.add(fixed)
             return fixed
         known = next((prefix for prefix, uri in scope.items() if prefix and uri == namespace), None)
-        return known or self._declare(namespace, suggested, scope)
+        return known or self._declare(namespace, element, scope)
 
-    def _declare(self, namespace: str, suggested: Iterable[str | None], scope: dict[str, str]) -> str:
+    def _declare(self, namespace: str, element: Element, scope: dict[str, str]) -> str:
+        """Give a namespace the publisher's prefix if it is free, else a new one."""
         if namespace in self._fixed:
             prefix = self._vocabulary.default_prefix
         else:
             taken = self._vocabulary.reserved | scope.keys()
-            free = (f"x{number}" for number in range(1, len(taken) + 2))
-            prefix = next(one for one in (*suggested, *free) if one and one not in taken)
+            publishers = (prefix for prefix, uri in element.nsmap.items() if prefix and uri == namespace)
+            new = (f"x{number}" for number in range(1, len(taken) + 2))
+            prefix = next(one for one in (*publishers, *new) if one not in taken)
         scope[prefix] = namespace
         return prefix
 
