@@ -8,7 +8,7 @@ from lamplighter_proto import Answer, Moved, Publish, Subscribe
 from presence_core.deliver import document_hash
 from presence_core.domain.delivery import CSEQ_BLOCK
 from presence_core.store import StoreAway
-from presence_core.testing import Core, FakeDirectory, etag, statuses, successor, to_tag
+from presence_core.testing import Core, FakeDirectory, etag, gate, statuses, successor, to_tag
 
 PublishBuilder = Callable[..., Publish]
 SubscribeBuilder = Callable[..., Subscribe]
@@ -140,3 +140,21 @@ async def test_store_away_is_no_reason_to_lose_a_claim(core: Core) -> None:
     core.shards.drop(list(core.shards.served), StoreAway("for a moment"))
 
     await core.until(lambda: len(core.shards.served) == 64)
+
+
+async def test_what_was_pending_for_a_dropped_shard_is_forgotten(core: Core, publish: PublishBuilder) -> None:
+    gate(core).clear()
+    core.shards.on_commands([publish(b"1")])
+    await core.quiet()
+    core.shards.on_commands([publish(b"2")])
+    core.store.away = True
+    gate(core).set()
+    await core.until(lambda: not core.shards.served)
+
+    core.store.away = False
+    await core.until(lambda: len(core.shards.served) == 64)
+    await core.quiet()
+
+    failures = {"reason": "Fenced"}
+    assert core.metrics.registry.value("presence_core_commit_failures_total", failures) == 0
+    assert core.store.publications == {}

@@ -178,3 +178,42 @@ async def test_subscription_that_expires_is_told_timeout_and_forgotten(core: Cor
     await core.confirm()
 
     assert core.store.subscriptions == {}
+
+
+async def test_watcher_sees_what_is_committed_not_what_is_decided(
+    core: Core, publish: PublishBuilder, subscribe: SubscribeBuilder
+) -> None:
+    await core.ask(subscribe())
+    await core.confirm()
+    gate(core).clear()
+    core.shards.on_commands([publish(b"1")])
+    await core.quiet()
+    core.shards.on_commands([publish(b"2")])
+
+    gate(core).set()
+    await core.until(lambda: len(core.replies) == 3)
+    assert core.documents[1:] == [b"1"]
+    await core.confirm()
+
+    assert core.documents[1:] == [b"1", b"1+2"]
+
+
+async def test_unsubscribe_while_a_notify_is_in_flight_is_told_next(core: Core, subscribe: SubscribeBuilder) -> None:
+    (first,) = await core.ask(subscribe(call_id="c"))
+    await core.ask(subscribe(call_id="c", cseq=2, to_tag=to_tag(first), expires=0))
+    assert [target.state for target in core.targets] == ["active"]
+
+    await core.confirm()
+
+    assert [target.state for target in core.targets] == ["active", "terminated"]
+
+
+async def test_watcher_that_begins_anew_in_its_call_loses_the_dialog_before(
+    core: Core, subscribe: SubscribeBuilder
+) -> None:
+    (first,) = await core.ask(subscribe(call_id="c", cseq=1))
+
+    (second,) = await core.ask(subscribe(call_id="c", cseq=2))
+
+    assert to_tag(first) != to_tag(second)
+    assert list(core.store.subscriptions) == [to_tag(second)]

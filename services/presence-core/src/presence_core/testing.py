@@ -90,7 +90,7 @@ class Core:
         self.targets: list[Target] = []
         self.documents: list[bytes] = []
         settings = Settings.load({"PRESENCE_CORE_INSTANCE": name})
-        metrics = Metrics(Registry())
+        self.metrics = metrics = Metrics(Registry())
         packages = Packages([package])
         self.shards = Shards(settings, self.bus, store, directory)  # type: ignore[arg-type]
         self.committer = Committer(store, metrics, committed=self.shards.on_committed, failed=self.shards.drop)
