@@ -8,7 +8,7 @@ from lamplighter_proto import Answer, Moved, Publish, Subscribe
 from presence_core.deliver import document_hash
 from presence_core.domain.delivery import CSEQ_BLOCK
 from presence_core.store import StoreAway
-from presence_core.testing import Core, FakeDirectory, etag, gate, statuses, successor, to_tag
+from presence_core.testing import Core, FakeDirectory, etag, gate, gated, statuses, successor, to_tag
 
 PublishBuilder = Callable[..., Publish]
 SubscribeBuilder = Callable[..., Subscribe]
@@ -147,11 +147,10 @@ async def test_what_was_pending_for_a_dropped_shard_is_forgotten(core: Core, pub
     core.shards.on_commands([publish(b"1")])
     await core.quiet()
     core.shards.on_commands([publish(b"2")])
-    core.store.away = True
+    gated(core).failures = 1
+
     gate(core).set()
     await core.until(lambda: not core.shards.served)
-
-    core.store.away = False
     await core.until(lambda: len(core.shards.served) == 64)
     await core.quiet()
 

@@ -19,7 +19,7 @@ from presence_core.metrics import Metrics
 from presence_core.settings import Settings
 from presence_core.shards import Shards
 from presence_core.storage.memory import MemoryStore
-from presence_core.store import Changes
+from presence_core.store import Changes, StoreAway
 
 
 class GatedStore(MemoryStore):
@@ -29,9 +29,14 @@ class GatedStore(MemoryStore):
         super().__init__()
         self.gate = asyncio.Event()
         self.gate.set()
+        self.failures = 0
+        """How many of the next saves fail."""
 
     async def save(self, changes: Changes) -> None:
         await self.gate.wait()
+        if self.failures:
+            self.failures -= 1
+            raise StoreAway("told to fail")
         await super().save(changes)
 
 
@@ -174,9 +179,13 @@ def statuses(replies: Iterable[Answer | Moved]) -> list[int]:
     return [reply.status for reply in replies if isinstance(reply, Answer)]
 
 
-def gate(core: Core) -> asyncio.Event:
+def gated(core: Core) -> GatedStore:
     assert isinstance(core.store, GatedStore)
-    return core.store.gate
+    return core.store
+
+
+def gate(core: Core) -> asyncio.Event:
+    return gated(core).gate
 
 
 async def successor(core: Core, package: EventPackage, directory: FakeDirectory, name: str = "core-1") -> Core:
