@@ -178,6 +178,17 @@ def test_up_at_a_second_signal_ends_at_once(up: Up) -> None:
     wait_for(lambda: alive(pids) == [], lambda: str(alive(pids)))
 
 
+def test_up_takes_one_signal_told_twice_for_one(up: Up) -> None:
+    up.start()
+    assert up.process
+
+    up.process.send_signal(signal.SIGTERM)
+    code = up.end(signal.SIGTERM)
+
+    assert code == 0
+    assert "killed" not in up.errors
+
+
 def test_up_stopped_while_it_starts_ends_cleanly(up: Up) -> None:
     process = up.launch()
     wait_for(lambda: "starting PostgreSQL" in up.errors)

@@ -22,6 +22,8 @@ from lamplighter_cli.supervisor import NAME, Supervisor
 from lamplighter_cli.user_agent import UserAgent
 from lamplighter_runtime import clock
 
+ONE_SIGNAL_SECONDS = 0.2
+"""Signals this close are one, told twice: `make` and its terminal both pass it on."""
 START_SECONDS = 90.0
 """After which a start counts as failed."""
 _POLL = 0.1
@@ -72,6 +74,7 @@ class _Run:
         self._screen = Screen(console)
         self._supervisor = Supervisor(self._screen, status)
         self._stop = asyncio.Event()
+        self._stopped_at = 0.0
         self._postgres: Postgres | None = None
 
     async def run(self) -> int:
@@ -105,7 +108,10 @@ class _Run:
                 loop.remove_signal_handler(number)
 
     def _on_signal(self) -> None:
-        if self._stop.is_set():
+        now = clock.monotonic()
+        if not self._stop.is_set():
+            self._stopped_at = now
+        elif now - self._stopped_at > ONE_SIGNAL_SECONDS:
             self._log("killed: a second signal", "WARNING")
             self._supervisor.kill()
         self._stop.set()
