@@ -5,12 +5,13 @@ Rule 1: while the connection is away nothing is buffered: old frames would only 
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.errors import ConnectionReconnectingError
 from nats.errors import Error as NatsError
 
 from lamplighter_proto import FrameCodec, Message
@@ -48,6 +49,8 @@ class NatsBus:
         bus = cls(Client(), metrics, service)
 
         async def changed() -> None:
+            if not bus.connected:
+                bus._forget_unsent()
             bus._tell_listeners()
 
         async def failed(error: Exception) -> None:
@@ -101,13 +104,29 @@ class NatsBus:
     async def _flush(self) -> None:
         for subject, messages in self._outgoing.take():
             try:
-                for frame in frames(messages, FRAME_LIMIT):
-                    await self.nc.publish(subject, frame)
-                    self._frames.inc()
+                await self._publish(subject, messages)
                 self._sent.inc(len(messages))
             except NatsError as error:
                 self._lost.inc(len(messages))
                 logger.warning("frame not sent", extra={"subject": subject, "error": repr(error)})
+            except Exception:
+                # The bug of one message must not end the flusher.
+                self._lost.inc(len(messages))
+                logger.exception("frame not made", extra={"subject": subject})
+
+    async def _publish(self, subject: str, messages: Sequence[Message]) -> None:
+        for frame in frames(messages, FRAME_LIMIT):
+            if not self.nc.is_connected:
+                raise ConnectionReconnectingError
+            await self.nc.publish(subject, frame)
+            self._frames.inc()
+
+    def _forget_unsent(self) -> None:
+        """Throw away what the client kept for a socket that is gone: it would send it when it is back."""
+        if self.nc.pending_data_size:
+            logger.warning("frames thrown away", extra={"bytes": self.nc.pending_data_size})
+        self.nc._pending.clear()
+        self.nc._pending_data_size = 0
 
     async def subscribe(self, subject: str, codec: FrameCodec[M], handler: Handler[M], queue: str = "") -> None:
         """Call `handler` with the messages of every frame."""
