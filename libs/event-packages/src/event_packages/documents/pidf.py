@@ -74,5 +74,5 @@ def _is_outdated(part: Part, seen: Container[tuple[str, ...]]) -> bool:
 def _with_free_id(part: Part, taken: Container[str | bytes]) -> Part:
     candidate = part.id
     while candidate in taken:
-        candidate = f"{part.id}.{crc32(f'{candidate} {part.kind} {part.owner}'.encode()):08x}"
+        candidate = f"{part.id[:100]}.{crc32(f'{candidate} {part.kind} {part.owner}'.encode()):08x}"
     return part if candidate == part.id else part.renamed(candidate)

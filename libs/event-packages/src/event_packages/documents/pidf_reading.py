@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
+from urllib.parse import quote as urlquote
 from zlib import crc32
 
 from event_packages.documents.writing import Vocabulary, Writer
@@ -27,9 +28,9 @@ DECLARED = {
 """Namespaces that composed documents declare at their root when they need them, and their prefixes."""
 
 MAX_URI = 2048
-"""Characters of a contact."""
+"""Characters of a contact or device id."""
 
-_VOCABULARY = Vocabulary({PIDF: "", **DECLARED}, "pidf")
+_VOCABULARY = Vocabulary({PIDF: "", **DECLARED}, "pidf", "urn:ietf:params:xml:ns:pidf:rpid")
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _ROOT, _TUPLE, _NOTE, _STATUS, _BASIC, _CONTACT, _TIMESTAMP = (
     f"{{{PIDF}}}{name}" for name in ("presence", "tuple", "note", "status", "basic", "contact", "timestamp")
@@ -40,8 +41,12 @@ _PERSON, _DEVICE, _DEVICE_ID, _DM_NOTE, _DM_TIMESTAMP = (
 _NCNAME = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,127}")
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
 _QVALUE = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
-_CHARACTER = r"""(?:%[0-9A-Fa-f]{2}|[^\s%<>"{}|\\^`#:])"""
-_URI = re.compile(rf"(?:[A-Za-z][A-Za-z0-9+.-]*:(?:{_CHARACTER}|:)*|{_CHARACTER}+)(?:#{_CHARACTER}*)?")
+_CHARACTER = r"(?:[\w.~!$&'()*+,;=@/?:-]|%[0-9A-Fa-f]{2})"
+_URI = re.compile(
+    rf"(?:[A-Za-z][A-Za-z0-9+.-]*:|(?![^/?]*:))(?!//){_CHARACTER}+"
+    rf"|[A-Za-z][A-Za-z0-9+.-]*://(?:[\w.~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?(?:[/?]{_CHARACTER}*)?"
+)
+_NOT_IN_URI = re.compile(r"[^\w.~!$&'()*+,;=@/?:%-]|%(?![0-9A-Fa-f]{2})")
 _DATE_TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,20})?"
     r"(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])?"
@@ -115,7 +120,7 @@ def _tuple(element: Element, index: int, writer: Writer) -> Part:
         elif tag == _TIMESTAMP:
             timestamp = timestamp or _timestamp(child, "timestamp")
         elif _is_extension(str(tag)):
-            extensions += writer.write(child)
+            extensions += _extension(child, writer)
     identifier = _identifier(element, f"t{index}", owner)
     content = f"{status or '<status/>'}{extensions}{contact}{notes}{timestamp}"
     return Part("tuple", identifier, owner, f'<tuple id="{identifier}">{content}</tuple>'.encode())
@@ -130,18 +135,37 @@ def _status(element: Element, writer: Writer) -> str:
             if not basic and value in ("open", "closed"):
                 basic = f"<basic>{value}</basic>"
         elif _is_extension(str(child.tag)):
-            extensions += writer.write(child)
+            extensions += _extension(child, writer)
     return f"<status>{basic}{extensions}</status>" if basic or extensions else "<status/>"
 
 
 def _contact(element: Element) -> tuple[str, str]:
     """Return a contact, written, and its URI; empty for what is no URI."""
-    uri = text_of(element).strip()
-    if len(uri) > MAX_URI or not _URI.fullmatch(uri):
+    uri = _uri(element)
+    if not uri:
         return "", ""
     priority = (element.get("priority") or "").strip()
     attribute = f' priority="{priority}"' if _QVALUE.fullmatch(priority) else ""
     return f"<contact{attribute}>{escape(uri)}</contact>", uri
+
+
+def _uri(element: Element) -> str:
+    """Return the URI in an element, escaped where validators want it; empty for what is none."""
+    text = text_of(element).strip()
+    if len(text) > MAX_URI:
+        return ""
+    if not _URI.fullmatch(text):
+        text = _NOT_IN_URI.sub(lambda found: urlquote(found[0]), text)
+    return text if _URI.fullmatch(text) else ""
+
+
+def _extension(element: Element, writer: Writer) -> str:
+    """Return an element of another namespace; empty where its own schema would refuse it."""
+    if element.tag != _DEVICE_ID:
+        return writer.write(element)
+    uri = _uri(element)
+    writer.used.update({"dm"} if uri else ())
+    return f"<dm:deviceID>{escape(uri)}</dm:deviceID>" if uri else ""
 
 
 def _note(element: Element, name: str = "note") -> str:
@@ -188,9 +212,9 @@ def _data(element: Element, writer: Writer) -> tuple[str, str, str, str]:
         elif tag in (_DM_TIMESTAMP, _TIMESTAMP):
             timestamp = timestamp or _timestamp(child, "dm:timestamp")
         elif tag == _DEVICE_ID:
-            device_id = device_id or text_of(child).strip()
+            device_id = device_id or _uri(child)
         elif _is_extension(tag) and not tag.startswith(f"{{{DATA_MODEL}}}"):
-            extensions += writer.write(child)
+            extensions += _extension(child, writer)
     return extensions, device_id, notes, timestamp
 
 

@@ -6,21 +6,28 @@ Rule 2: a namespace with a fixed prefix has it everywhere; any other is declared
 
 from collections.abc import Mapping
 
+from event_packages.errors import BadRequest
 from event_packages.xml import Element, escape, quote, split_name
 
+MAX_DECLARED = 65_536
+"""Characters of all declarations of a document: what is declared once may be written many times."""
+
 _XML = "http://www.w3.org/XML/1998/namespace"
+_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 
 class Vocabulary:
     """The namespaces that a kind of document knows.
 
     `fixed` has a prefix for every namespace that the root may declare, "" for the default namespace; `default_prefix`
-    is for attributes of the default namespace, which need one.
+    is for attributes of the default namespace, which need one. Elements of the namespace `nameless` lose their ids:
+    those would have to be unique in the whole document, and two publishers may have the same.
     """
 
-    __slots__ = ("default_prefix", "fixed", "reserved", "scope")
+    __slots__ = ("default_prefix", "fixed", "nameless", "reserved", "scope")
 
-    def __init__(self, fixed: Mapping[str, str], default_prefix: str) -> None:
+    def __init__(self, fixed: Mapping[str, str], default_prefix: str, nameless: str) -> None:
+        self.nameless = nameless
         self.fixed = fixed
         self.default_prefix = default_prefix
         self.reserved = frozenset({*fixed.values(), default_prefix, "xml"})
@@ -30,11 +37,12 @@ class Vocabulary:
 class Writer:
     """Writes elements that will stand under one root, which declares the prefixes in `used`."""
 
-    __slots__ = ("_fixed", "_vocabulary", "used")
+    __slots__ = ("_declared", "_fixed", "_vocabulary", "used")
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
         self._fixed = vocabulary.fixed
+        self._declared = 0
         self.used: set[str] = set()
 
     def write(self, element: Element) -> str:
@@ -51,7 +59,7 @@ class Writer:
         else:
             scope = dict(outer)
             name = self._element_name(element, scope)
-            start = name + self._attributes(element, scope) + _declarations(scope, outer)
+            start = name + self._attributes(element, scope) + self._declarations(scope, outer)
         content = self._content(element, scope)
         return f"<{start}>{content}</{name}>" if content else f"<{start}/>"
 
@@ -71,15 +79,23 @@ class Writer:
         return f"{self._prefix(namespace, element, scope)}:{local}"
 
     def _attributes(self, element: Element, scope: dict[str, str]) -> str:
-        if not element.attrib:
-            return ""
-        written = []
-        for name, value in element.attrib.items():
-            namespace, local = split_name(str(name))
+        written = ""
+        nameless = split_name(str(element.tag))[0] == self._vocabulary.nameless
+        for key, value in element.attrib.items():
+            name, text = str(key), str(value)
+            content = self._qualified(text.strip(), element, scope) if name == _TYPE else text
+            namespace, local = split_name(name)
             if namespace:
                 local = f"{self._prefix(namespace, element, scope)}:{local}"
-            written.append(f" {local}={quote(str(value))}")
-        return "".join(written)
+            if not (nameless and name == "id"):
+                written += f" {local}={quote(content)}"
+        return written
+
+    def _qualified(self, name: str, element: Element, scope: dict[str, str]) -> str:
+        """Return a qualified name that stands in text with the prefix that its namespace has here."""
+        prefix, _, local = name.rpartition(":")
+        namespace = element.nsmap.get(prefix or None)
+        return f"{self._prefix(namespace, element, scope)}:{local}" if namespace else local
 
     def _prefix(self, namespace: str, element: Element, scope: dict[str, str]) -> str:
         """Return a prefix for a namespace; new ones are put into the scope."""
@@ -102,9 +118,13 @@ class Writer:
         scope[prefix] = namespace
         return prefix
 
-
-def _declarations(scope: dict[str, str], outer: dict[str, str]) -> str:
-    if scope == outer:
-        return ""
-    new = {prefix: namespace for prefix, namespace in scope.items() if outer.get(prefix) != namespace}
-    return "".join(f" xmlns{':' if prefix else ''}{prefix}={quote(uri)}" for prefix, uri in new.items())
+    def _declarations(self, scope: dict[str, str], outer: dict[str, str]) -> str:
+        """Return what is new in a scope."""
+        if scope == outer:
+            return ""
+        new = {prefix: namespace for prefix, namespace in scope.items() if outer.get(prefix) != namespace}
+        written = "".join(f" xmlns{':' if prefix else ''}{prefix}={quote(uri)}" for prefix, uri in new.items())
+        self._declared += len(written)
+        if self._declared > MAX_DECLARED:
+            raise BadRequest("XML with too long namespaces")
+        return written
