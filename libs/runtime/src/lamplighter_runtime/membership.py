@@ -5,6 +5,7 @@ Rule 2: while NATS is away the last known ownership stands.
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Protocol
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.api import KeyValueConfig, StorageType
-from nats.js.errors import KeyDeletedError, KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.errors import BucketNotFoundError, KeyDeletedError, KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
 from lamplighter_proto.ownership import (
@@ -189,7 +190,11 @@ class Directory:
         return True
 
     async def _open(self) -> KeyValue:
-        return await self._nc.jetstream().create_key_value(
+        jetstream = self._nc.jetstream()
+        with contextlib.suppress(BucketNotFoundError):
+            # Whoever came first made it, perhaps with another lease: to make it otherwise would be refused.
+            return await jetstream.key_value(BUCKET)
+        return await jetstream.create_key_value(
             KeyValueConfig(
                 bucket=BUCKET, storage=StorageType.FILE, replicas=self._replicas, limit_marker_ttl=self._lease_seconds
             )
