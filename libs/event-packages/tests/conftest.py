@@ -35,9 +35,9 @@ def _letter(parent: str, child: str) -> str:
 
 
 def _check_by_hand(root: etree._Element) -> None:
-    ids = [id_ for element in root.iter(PIDF + "tuple", DATA_MODEL + "*") if (id_ := element.get("id")) is not None]
+    ids = [id_ for element in root if (id_ := element.get("id")) is not None and element.tag in CONTENT]
     assert len(ids) == len(set(ids))
-    for element in (root, *root, *root.iter(PIDF + "status")):
+    for element in (root, *root, *root.findall(f"{PIDF}tuple/{PIDF}status")):
         tag = str(element.tag)
         if tag in CONTENT:
             children = "".join(_letter(tag, str(child.tag)) for child in element)

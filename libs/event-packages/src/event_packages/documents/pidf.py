@@ -57,22 +57,24 @@ def _merged(newest_first: Sequence[PidfDocument]) -> list[Part]:
         for part in document.parts:
             if not part.id:
                 kept.setdefault(part.xml, part)
-            elif not _is_outdated(part, seen):
-                seen |= {(part.kind, part.id), (part.kind, part.id, part.owner)}
+                continue
+            thing = (part.kind, part.given or part.id)
+            if not _is_outdated(thing, part.owner, seen):
+                seen |= {thing, (*thing, part.owner)}
                 unique = _with_free_id(part, kept)
                 kept[unique.id] = unique
     return sorted(kept.values(), key=lambda part: _PLACES[part.kind])
 
 
-def _is_outdated(part: Part, seen: Container[tuple[str, ...]]) -> bool:
+def _is_outdated(thing: tuple[str, str], owner: str, seen: Container[tuple[str, ...]]) -> bool:
     """Return whether something newer with that kind and id is of the same device, or may be."""
-    if not part.owner:
-        return (part.kind, part.id) in seen
-    return (part.kind, part.id, part.owner) in seen or (part.kind, part.id, "") in seen
+    if not owner:
+        return thing in seen
+    return (*thing, owner) in seen or (*thing, "") in seen
 
 
 def _with_free_id(part: Part, taken: Container[str | bytes]) -> Part:
-    candidate = part.id
+    name = candidate = part.given or part.id
     while candidate in taken:
-        candidate = f"{part.id[:100]}.{crc32(f'{candidate} {part.kind} {part.owner}'.encode()):08x}"
+        candidate = f"{name[:100]}.{crc32(f'{candidate} {part.kind} {part.owner}'.encode()):08x}"
     return part if candidate == part.id else part.renamed(candidate)

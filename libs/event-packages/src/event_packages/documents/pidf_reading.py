@@ -30,7 +30,6 @@ DECLARED = {
 MAX_URI = 2048
 """Characters of a contact or device id."""
 
-_VOCABULARY = Vocabulary({PIDF: "", **DECLARED}, "pidf", "urn:ietf:params:xml:ns:pidf:rpid")
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _ROOT, _TUPLE, _NOTE, _STATUS, _BASIC, _CONTACT, _TIMESTAMP = (
     f"{{{PIDF}}}{name}" for name in ("presence", "tuple", "note", "status", "basic", "contact", "timestamp")
@@ -38,8 +37,15 @@ _ROOT, _TUPLE, _NOTE, _STATUS, _BASIC, _CONTACT, _TIMESTAMP = (
 _PERSON, _DEVICE, _DEVICE_ID, _DM_NOTE, _DM_TIMESTAMP = (
     f"{{{DATA_MODEL}}}{name}" for name in ("person", "device", "deviceID", "note", "timestamp")
 )
-_NCNAME = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,127}")
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
+_VOCABULARY = Vocabulary(
+    {PIDF: "", **DECLARED},
+    "pidf",
+    nameless="urn:ietf:params:xml:ns:pidf:rpid",
+    misplaced=frozenset({_ROOT, _PERSON, _DEVICE, _DEVICE_ID}),
+    values={f"{{{PIDF}}}mustUnderstand": re.compile("0|1|false|true"), _LANG: _LANGUAGE},
+)
+_NCNAME = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,127}")
 _QVALUE = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 _CHARACTER = r"(?:[\w.~!$&'()*+,;=@/?:-]|%[0-9A-Fa-f]{2})"
 _URI = re.compile(
@@ -65,11 +71,13 @@ class Part:
     """What tells two devices apart whose parts have one id: a tuple's contact, a device's device id."""
     xml: bytes
     """Begins with the element's name and, where it has one, its id."""
+    given: str = ""
+    """The id that the publisher gave it, if it has another now."""
 
     def renamed(self, new: str) -> "Part":
         """Return the part with another id."""
         before, _, after = self.xml.partition(b'id="%b"' % self.id.encode())
-        return replace(self, id=new, xml=b'%bid="%b"%b' % (before, new.encode(), after))
+        return replace(self, id=new, given=self.given or self.id, xml=b'%bid="%b"%b' % (before, new.encode(), after))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,8 @@ def _part(element: Element, index: int, writer: Writer) -> Part | None:
     reader = _READERS.get(str(element.tag))
     if reader is not None:
         return reader(element, index, writer)
-    return Part("other", "", "", writer.write(element).encode()) if _is_extension(str(element.tag)) else None
+    extension = _extension(element, writer) if _is_extension(str(element.tag)) else ""
+    return Part("other", "", "", extension.encode()) if extension else None
 
 
 def _is_extension(tag: str) -> bool:

@@ -4,7 +4,8 @@ Rule 1: what is written depends on what a document says, not on how it says it: 
 Rule 2: a namespace with a fixed prefix has it everywhere; any other is declared where it is used first.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Set
 
 from event_packages.errors import BadRequest
 from event_packages.xml import Element, escape, quote, split_name
@@ -21,13 +22,24 @@ class Vocabulary:
 
     `fixed` has a prefix for every namespace that the root may declare, "" for the default namespace; `default_prefix`
     is for attributes of the default namespace, which need one. Elements of the namespace `nameless` lose their ids:
-    those would have to be unique in the whole document, and two publishers may have the same.
+    those would have to be unique in the whole document, and two publishers may have the same. Elements in `misplaced`
+    are left out, and so are attributes in `values` that have another value.
     """
 
-    __slots__ = ("default_prefix", "fixed", "nameless", "reserved", "scope")
+    __slots__ = ("default_prefix", "fixed", "misplaced", "nameless", "reserved", "scope", "values")
 
-    def __init__(self, fixed: Mapping[str, str], default_prefix: str, nameless: str) -> None:
+    def __init__(
+        self,
+        fixed: Mapping[str, str],
+        default_prefix: str,
+        *,
+        nameless: str,
+        misplaced: Set[str],
+        values: Mapping[str, re.Pattern[str]],
+    ) -> None:
         self.nameless = nameless
+        self.misplaced = misplaced
+        self.values = values
         self.fixed = fixed
         self.default_prefix = default_prefix
         self.reserved = frozenset({*fixed.values(), default_prefix, "xml"})
@@ -47,7 +59,7 @@ class Writer:
 
     def write(self, element: Element) -> str:
         """Return an element with all that is in it."""
-        return self._element(element, self._vocabulary.scope)
+        return "" if element.tag in self._vocabulary.misplaced else self._element(element, self._vocabulary.scope)
 
     def _element(self, element: Element, outer: dict[str, str]) -> str:
         namespace, local = split_name(str(element.tag))
@@ -66,7 +78,8 @@ class Writer:
     def _content(self, element: Element, scope: dict[str, str]) -> str:
         written = escape(element.text) if element.text else ""
         for child in element:
-            written += self._element(child, scope)
+            if child.tag not in self._vocabulary.misplaced:
+                written += self._element(child, scope)
             if child.tail:
                 written += escape(child.tail)
         return written
@@ -80,16 +93,22 @@ class Writer:
 
     def _attributes(self, element: Element, scope: dict[str, str]) -> str:
         written = ""
-        nameless = split_name(str(element.tag))[0] == self._vocabulary.nameless
         for key, value in element.attrib.items():
             name, text = str(key), str(value)
+            if self._is_left_out(element, name, text):
+                continue
             content = self._qualified(text.strip(), element, scope) if name == _TYPE else text
             namespace, local = split_name(name)
             if namespace:
                 local = f"{self._prefix(namespace, element, scope)}:{local}"
-            if not (nameless and name == "id"):
-                written += f" {local}={quote(content)}"
+            written += f" {local}={quote(content)}"
         return written
+
+    def _is_left_out(self, element: Element, name: str, value: str) -> bool:
+        if name == "id":
+            return split_name(str(element.tag))[0] == self._vocabulary.nameless
+        pattern = self._vocabulary.values.get(name)
+        return pattern is not None and not pattern.fullmatch(value)
 
     def _qualified(self, name: str, element: Element, scope: dict[str, str]) -> str:
         """Return a qualified name that stands in text with the prefix that its namespace has here."""
