@@ -17,6 +17,7 @@ from presence_core.commit import Committer
 from presence_core.deliver import Teller
 from presence_core.domain import presentity as publications
 from presence_core.domain.delivery import CSEQ_BLOCK, Delivery
+from presence_core.domain.keys import check_key
 from presence_core.domain.presentity import ETag, Published, decide_publish
 from presence_core.domain.registration import Registered, Registration, decide_register, forgotten
 from presence_core.domain.subscription import Status, Subscribed, Subscription, decide_subscribe, ended
@@ -60,6 +61,7 @@ class Handlers:
         """Decide a command; what it is refused with is answered at once."""
         try:
             self._check_load()
+            check_key(command)
             match command:
                 case Publish():
                     self.on_publish(shard, command, now)

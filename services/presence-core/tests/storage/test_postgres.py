@@ -1,6 +1,7 @@
 """What only a real database can show."""
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from typing import Protocol
 
@@ -8,9 +9,10 @@ import asyncpg
 import pytest
 
 from lamplighter_proto.ownership import shard_of
+from presence_core.domain.keys import LONGEST_KEY
 from presence_core.domain.presentity import Publication
 from presence_core.storage.postgres import PostgresStore
-from presence_core.store import Changes, Fenced, StoreAway, StoredPublication
+from presence_core.store import Changes, Fenced, StoreAway, StoredContact, StoredPublication, StoredSubscription
 
 MakePublication = Callable[..., Publication]
 
@@ -112,3 +114,34 @@ async def test_connection_that_ended_is_made_again(database: Database, postgres_
             continue
 
     assert epochs[3] >= 1
+
+
+async def test_longest_names_fit_the_indexes(
+    postgres_store: PostgresStore,
+    publication: MakePublication,
+    stored_subscription: Callable[..., StoredSubscription],
+    stored_contact: Callable[..., StoredContact],
+) -> None:
+    epochs = await postgres_store.claim({3: 1}, "core-1")
+    # Random, for PostgreSQL compresses what repeats itself.
+    name = secrets.token_hex(LONGEST_KEY // 2)
+    row = StoredPublication(
+        shard=3,
+        aor=f"sip:{name[20:]}@example.com",
+        event="presence.winfo" * 3,
+        publication=publication(pub=secrets.token_hex(16)),
+    )
+    watching = stored_subscription(secrets.token_hex(20), presentity=f"sip:{name[100:]}@example.com")
+    bound = stored_contact(name[30:])
+
+    await postgres_store.save(
+        Changes(
+            epochs,
+            {(row.aor, row.event, "a"): row},
+            {"a": watching},
+            contacts={(bound.aor, bound.contact.uri): bound},
+        )
+    )
+
+    rows = await postgres_store.load([3])
+    assert (len(rows.publications), len(rows.subscriptions), len(rows.contacts)) == (1, 1, 1)
