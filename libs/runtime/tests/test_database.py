@@ -92,11 +92,13 @@ def test_queries_are_found_by_name_without_what_stands_before_them() -> None:
     assert load_queries(PACKAGE, "other.sql") == {"third": "SELECT 3;"}
 
 
-@pytest.mark.usefixtures("package")
-def test_migrations_come_in_the_order_of_their_numbers() -> None:
+def test_migrations_come_in_the_order_of_their_numbers(package: Path) -> None:
+    for number in (17, 13, 19, 11, 16, 12, 18, 14, 15):
+        (package / "migrations" / f"{number:04}_more.sql").touch()
+
     migrations = load_migrations(PACKAGE)
 
-    assert [number for number, _ in migrations] == [1, 2, 10]
+    assert [number for number, _ in migrations] == [1, 2, *range(10, 20)]
     assert migrations[1][1] == MIGRATIONS["0002_second.sql"]
 
 

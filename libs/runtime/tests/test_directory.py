@@ -250,6 +250,21 @@ async def test_later_process_of_a_name_replaces_the_earlier_one(open_peer: OpenP
     assert (earlier.replaced, later.replaced) == (1, 0)
 
 
+async def test_late_renewal_of_the_earlier_process_does_not_replace_the_later_one(open_peer: OpenPeer) -> None:
+    later, watcher = await open_peer(lease_seconds=1.0), await open_peer()
+    await later.directory.announce(CORE_1)
+    await eventually(lambda: bool(later.token() and watcher.token()))
+    token = watcher.token()
+    stale = CORE_1.model_copy(update={"token": "0" + token[:-1]})
+
+    bucket = await watcher.bus.nc.jetstream().key_value(BUCKET)
+    await bucket.put(KEY, stale.model_dump_json().encode())
+    await eventually(lambda: later.token() == watcher.token() == stale.token)
+    await eventually(lambda: watcher.token() == token)
+
+    assert later.replaced == 0
+
+
 async def tokens_of(peer: Peer, renewals: int) -> set[str]:
     """Return the tokens of core-1 that a peer sees while its key is renewed so many times."""
     tokens = {peer.token()}
