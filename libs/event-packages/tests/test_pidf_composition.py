@@ -200,3 +200,13 @@ def test_compose_declares_only_what_is_used(composed: Composed, presence: Presen
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="{AOR}">{tuple_of("t")}</presence>\n'
     )
+
+
+def test_compose_declares_nothing_for_what_an_older_publication_no_longer_says(
+    composed: Composed, presence: Presence
+) -> None:
+    older = presence('<tuple id="t"><status/><rpid:away/></tuple>', RPID)
+
+    document = composed(older, presence(tuple_of("t")))
+
+    assert b"rpid" not in document

@@ -138,6 +138,17 @@ def test_compose_two_devices_the_first_tuple_is_the_last_one_published(
     assert re.findall("<basic>(.*?)</basic>", document) == [basic for _, basic in reversed(pairs)]
 
 
+@pytest.mark.parametrize("newest", ["", "<dm:note>n</dm:note>"])
+def test_compose_of_a_person_without_activities_again_is_the_same(composed: Composed, newest: str) -> None:
+    """A namespace that only a replaced part used is not declared any more."""
+    root = f'<presence xmlns="{PIDF}" xmlns:dm="{PIDF}:data-model" xmlns:rpid="{PIDF}:rpid">'
+    persons = ["<rpid:activities><rpid:away/></rpid:activities>", newest]
+
+    document = composed(*(f'{root}<dm:person id="p">{content}</dm:person></presence>' for content in persons))
+
+    assert b"rpid" not in document
+
+
 def test_parse_keeps_little_of_a_document() -> None:
     body = f'<presence xmlns="{PIDF}">{" " * 5000}{tuple_of("t", "open", "sip:a@b", 1)}<!-- {"x" * 5000} --></presence>'
 

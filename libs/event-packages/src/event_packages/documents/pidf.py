@@ -19,9 +19,7 @@ _DECLARATIONS = {prefix: f' xmlns:{prefix}="{namespace}"' for namespace, prefix 
 def parse(body: bytes) -> PidfDocument:
     """Return a published document; raise BadRequest for what is no PIDF."""
     document = read(parse_xml(body))
-    if len(document.parts) < 2:
-        return document
-    return PidfDocument(tuple(_merged([document])), document.prefixes)
+    return document if len(document.parts) < 2 else PidfDocument(tuple(_merged([document])))
 
 
 def compose(presentity: str, documents: Sequence[object]) -> bytes | None:
@@ -33,11 +31,8 @@ def compose(presentity: str, documents: Sequence[object]) -> bytes | None:
     published = [document for document in reversed(documents) if isinstance(document, PidfDocument)]
     if not published:
         return None
-    if len(published) == 1:
-        parts, prefixes = published[0].parts, published[0].prefixes
-    else:
-        parts = tuple(_merged(published))
-        prefixes = tuple(sorted({prefix for document in published for prefix in document.prefixes}))
+    parts = published[0].parts if len(published) == 1 else _merged(published)
+    prefixes = sorted({prefix for part in parts for prefix in part.prefixes})
     return b"".join([_start(presentity, prefixes), *[part.xml for part in parts], b"</presence>\n"])
 
 

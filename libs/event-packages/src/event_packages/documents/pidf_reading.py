@@ -71,6 +71,10 @@ class Part:
     """What tells two devices apart whose parts have one id: a tuple's contact, a device's device id."""
     xml: bytes
     """Begins with the element's name and, where it has one, its id."""
+    prefixes: tuple[str, ...] = ()
+    """Prefixes that the root has to declare for it."""
+    prefixes: tuple[str, ...] = ()
+    """Those that it needs declared at the root."""
     given: str = ""
     """The id that the publisher gave it, if it has another now."""
 
@@ -82,10 +86,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class PidfDocument:
-    """A published document: its parts, and the prefixes that they use, sorted."""
+    """A published document: its parts."""
 
     parts: tuple[Part, ...]
-    prefixes: tuple[str, ...]
 
 
 def read(root: Element) -> PidfDocument:
@@ -94,15 +97,16 @@ def read(root: Element) -> PidfDocument:
         raise BadRequest("not a PIDF document")
     writer = Writer(_VOCABULARY)
     parts = [part for index, child in enumerate(root) if (part := _part(child, index, writer)) is not None]
-    return PidfDocument(tuple(parts), tuple(sorted(writer.used)))
+    return PidfDocument(tuple(parts))
 
 
 def _part(element: Element, index: int, writer: Writer) -> Part | None:
+    writer.used.clear()
     reader = _READERS.get(str(element.tag))
     if reader is not None:
         return reader(element, index, writer)
     extension = _extension(element, writer) if _is_extension(str(element.tag)) else ""
-    return Part("other", "", "", extension.encode()) if extension else None
+    return Part("other", "", "", extension.encode(), writer.take_used()) if extension else None
 
 
 def _is_extension(tag: str) -> bool:
@@ -132,7 +136,7 @@ def _tuple(element: Element, index: int, writer: Writer) -> Part:
             extensions += _extension(child, writer)
     identifier = _identifier(element, f"t{index}", owner)
     content = f"{status or '<status/>'}{extensions}{contact}{notes}{timestamp}"
-    return Part("tuple", identifier, owner, f'<tuple id="{identifier}">{content}</tuple>'.encode())
+    return Part("tuple", identifier, owner, f'<tuple id="{identifier}">{content}</tuple>'.encode(), writer.take_used())
 
 
 def _status(element: Element, writer: Writer) -> str:
@@ -197,18 +201,21 @@ def _person(element: Element, index: int, writer: Writer) -> Part:
     identifier = _identifier(element, f"p{index}")
     extensions, _, notes, timestamp = _data(element, writer)
     content = f"{extensions}{notes}{timestamp}"
-    return Part("person", identifier, "", f'<dm:person id="{identifier}">{content}</dm:person>'.encode())
+    written = f'<dm:person id="{identifier}">{content}</dm:person>'
+    return Part("person", identifier, "", written.encode(), writer.take_used())
 
 
 def _device(element: Element, index: int, writer: Writer) -> Part | None:
     """Read a device; one without a device id cannot be valid (RFC 4479 §3.3)."""
     extensions, device_id, notes, timestamp = _data(element, writer)
     if not device_id:
+        writer.take_used()
         return None
     writer.used.add("dm")
     identifier = _identifier(element, f"d{index}", device_id)
     content = f"{extensions}<dm:deviceID>{escape(device_id)}</dm:deviceID>{notes}{timestamp}"
-    return Part("device", identifier, device_id, f'<dm:device id="{identifier}">{content}</dm:device>'.encode())
+    written = f'<dm:device id="{identifier}">{content}</dm:device>'
+    return Part("device", identifier, device_id, written.encode(), writer.take_used())
 
 
 def _data(element: Element, writer: Writer) -> tuple[str, str, str, str]:

@@ -47,7 +47,7 @@ class Vocabulary:
 
 
 class Writer:
-    """Writes elements that will stand under one root, which declares the prefixes in `used`."""
+    """Writes elements that will stand under one root, which declares the prefixes in `used`; callers empty it."""
 
     __slots__ = ("_declared", "_fixed", "_vocabulary", "used")
 
@@ -60,6 +60,13 @@ class Writer:
     def write(self, element: Element) -> str:
         """Return an element with all that is in it."""
         return "" if element.tag in self._vocabulary.misplaced else self._element(element, self._vocabulary.scope)
+
+    def take_used(self) -> tuple[str, ...]:
+        """Return the prefixes used since this was asked last, sorted."""
+        if not self.used:
+            return ()
+        used, self.used = self.used, set()
+        return tuple(sorted(used))
 
     def _element(self, element: Element, outer: dict[str, str]) -> str:
         namespace, local = split_name(str(element.tag))
