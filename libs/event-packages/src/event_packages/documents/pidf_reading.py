@@ -72,8 +72,6 @@ class Part:
     xml: bytes
     """Begins with the element's name and, where it has one, its id."""
     prefixes: tuple[str, ...] = ()
-    """Prefixes that the root has to declare for it."""
-    prefixes: tuple[str, ...] = ()
     """Those that it needs declared at the root."""
     given: str = ""
     """The id that the publisher gave it, if it has another now."""
