@@ -73,6 +73,10 @@ class Handlers:
                     assert_never(command)
         except Rejection as refusal:
             self.answer(command, refusal.status, refusal.reason, refusal.headers())
+        except Exception:
+            # The bug of one command must not cost the others of its frame.
+            logger.exception("command failed", extra={"call_id": command.transaction.call_id})
+            self.answer(command, 500, "Server Internal Error")
 
     def _check_load(self) -> None:
         if self._committer.waiting >= self._settings.pending_changes:
@@ -113,7 +117,7 @@ class Handlers:
             decision = decide_publish(
                 entry.decided, command, package, self._publication_limits, etag=ETag(self._new_id()), now=now
             )
-        except Rejection:
+        except Exception:
             shard.forget_if_idle((command.presentity, command.event))
             raise
         if not decision.repeated:

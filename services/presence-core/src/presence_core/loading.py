@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from event_packages.base import EventPackage
-from event_packages.errors import Rejection
 from event_packages.registry import Registry
 from presence_core.deliver import Teller, document_hash
 from presence_core.domain.delivery import Delivery
@@ -60,8 +59,10 @@ class Loader:
             return publication
         try:
             return replace(publication, document=package.parse(publication.body))
-        except Rejection:
-            logger.warning("stored body not readable", extra={"event": package.name, "etag": publication.etag})
+        except Exception as error:
+            # Whatever a row holds, the others are loaded.
+            extra = {"event": package.name, "etag": publication.etag, "error": repr(error)}
+            logger.warning("stored body not readable", extra=extra)
             return None
 
     def _add_subscription(self, shard: Shard, stored: StoredSubscription, now: float) -> None:

@@ -3,6 +3,7 @@
 Rule 1: decisions look at what is decided; watchers see only what is committed.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,6 +15,8 @@ from presence_core.domain.presentity import Presentity
 from presence_core.domain.registration import Registration
 from presence_core.domain.subscription import Subscription
 from presence_core.store import PresentityKey
+
+logger = logging.getLogger(__name__)
 
 
 class Due(StrEnum):
@@ -45,7 +48,12 @@ class Entry:
 
     def recompose(self, now: float) -> bool:
         """Compose the document anew from what is committed; return whether it is another one."""
-        document = self.package.compose(self.committed.aor, self.committed.documents(now))
+        try:
+            document = self.package.compose(self.committed.aor, self.committed.documents(now))
+        except Exception:
+            # The bug that one presentity finds must not end the core, again and again from its rows.
+            logger.exception("document not composed", extra={"presentity": self.committed.aor})
+            return False
         if document == self.document:
             return False
         self.document, self.version = document, self.version + 1
