@@ -107,7 +107,7 @@ class Shards:
         if not dropped:
             return
         self._committer.forget(dropped)
-        self.store_away = self.store_away or error is not None
+        self.store_away = self.store_away or isinstance(error, StoreAway)
         logger.warning("shards dropped", extra={"shards": len(dropped), "error": repr(error) if error else ""})
         self._wake.set()
 
@@ -115,8 +115,9 @@ class Shards:
         owner = self._directory.owner_of(shard)
         if owner != self._me:
             self._claimed.discard(shard)
-            if owner is not None:
-                self.drop([shard])
+            self.drop([shard])
+            for command in self._coming.pop(shard, ()):
+                self._not_served(command)
         self._wake.set()
 
     # --- getting
@@ -169,7 +170,8 @@ class Shards:
         rows = await self._store.load(numbers)
         self.store_away = False
         built = self._loader.build(rows, epochs, clock.wall())
-        self.served |= built
+        # What another has claimed meanwhile is not ours.
+        self.served |= {number: shard for number, shard in built.items() if number in self._claimed}
         logger.info(
             "shards loaded",
             extra={
