@@ -211,6 +211,8 @@ class Directory:
 
     async def _watch(self, kv: KeyValue, read: asyncio.Event) -> None:
         """Follow the bucket for a while; whoever is not in it at the start is gone."""
+        # A bucket that was made anew counts from one again.
+        self.view.revision = 0
         watcher = await kv.watchall()
         seen: set[str] | None = set()
         try:
