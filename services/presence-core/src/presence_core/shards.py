@@ -165,7 +165,8 @@ class Shards:
         for number in numbers:
             self._coming.setdefault(number, deque())
         table = await self._claim_in_table([number for number in numbers if number not in self._claimed])
-        least = {number: table.owners[number].epoch for number in numbers}
+        # The epochs of the store go on, whatever became of the table.
+        least = {number: table.owners[number].epoch if number in table.owners else 1 for number in numbers}
         epochs = await self._store.claim(least, self._me)
         rows = await self._store.load(numbers)
         self.store_away = False
