@@ -220,6 +220,8 @@ class Directory:
                 async for entry in watcher:
                     if entry is None:
                         self._forget_all_but(seen or set())
+                        if not self.view.revision:
+                            self._forget_table()
                         seen, self.synced = None, True
                         read.set()
                         continue
@@ -241,6 +243,13 @@ class Directory:
 
     def _take_table(self, table: ShardTable, revision: int) -> None:
         for shard in self.view.take_table(table, revision):
+            for listener in self._shard_listeners:
+                listener(shard)
+
+    def _forget_table(self) -> None:
+        """Forget the table of a bucket that lost it: its owners claim their shards anew."""
+        lost, self.view.table = self.view.table, None
+        for shard in lost.owners if lost else ():
             for listener in self._shard_listeners:
                 listener(shard)
 
