@@ -16,7 +16,6 @@ DM = 'xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model"'
 RPID = 'xmlns:rpid="urn:ietf:params:xml:ns:pidf:rpid"'
 OPEN = "<status><basic>open</basic></status>"
 TIME = "2005-10-27T16:49:29Z"
-XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 
 
 @pytest.mark.parametrize(
@@ -172,67 +171,6 @@ def test_tuple_any_device_id_gives_a_valid_document(inside: Inside, presence: Pr
     inside(presence(f'<tuple id="t">{OPEN}<dm:deviceID>{content}</dm:deviceID></tuple>', DM))
 
 
-def test_extension_of_an_unknown_namespace_declared_at_the_root_is_kept(inside: Inside, presence: Presence) -> None:
-    sent = '<tuple id="t"><status><basic>open</basic><x:y z="1">v</x:y></status></tuple>'
-
-    written = inside(presence(sent, 'xmlns:x="urn:x" xmlns:unused="urn:unused"'))
-
-    assert '<x:y z="1" xmlns:x="urn:x">v</x:y>' in written
-    assert "unused" not in written
-
-
-def test_extension_one_prefix_of_two_publications_stands_for_each_one_s_namespace(
-    inside: Inside, presence: Presence
-) -> None:
-    bodies = [presence(f"<x:y>{uri}</x:y>", f'xmlns:x="{uri}"') for uri in ("urn:1", "urn:2")]
-
-    written = inside(*bodies)
-
-    assert written == '<x:y xmlns:x="urn:2">urn:2</x:y><x:y xmlns:x="urn:1">urn:1</x:y>'
-
-
-def test_extension_with_a_well_known_prefix_of_its_own_is_kept(inside: Inside, presence: Presence) -> None:
-    written = inside(presence("<dm:person/>", 'xmlns:dm="urn:other"'))
-
-    assert "urn:other" in written
-    assert "data-model" not in written
-
-
-def test_extension_without_prefix_is_kept(inside: Inside, presence: Presence) -> None:
-    written = inside(presence(f"<tuple id='t'>{OPEN}<y xmlns='urn:x'><z/></y></tuple>"))
-
-    assert "urn:x" in written
-    assert written.count("<") == 2 + 4 + 3
-
-
-def test_extension_with_parts_of_no_namespace_keeps_them(inside: Inside, presence: Presence) -> None:
-    written = inside(presence("<x:y><z xmlns=''><u/></z></x:y>", 'xmlns:x="urn:x"'))
-
-    assert written == '<x:y xmlns:x="urn:x"><z xmlns=""><u/></z></x:y>'
-
-
-@pytest.mark.parametrize("prefix", ["p", "pidf", "q"])
-def test_extension_must_understand_is_kept(inside: Inside, presence: Presence, prefix: str) -> None:
-    sent = f'<tuple id="t">{OPEN}<x:y {prefix}:mustUnderstand="1"/></tuple>'
-
-    written = inside(presence(sent, f'xmlns:x="urn:x" xmlns:{prefix}="urn:ietf:params:xml:ns:pidf"'))
-
-    assert ':mustUnderstand="1"' in written
-
-
-@pytest.mark.parametrize("where", ["root", "tuple", "element"])
-def test_extension_type_with_a_prefix_can_be_resolved(presence: Presence, where: str) -> None:
-    """A name in an attribute's value needs its prefix, which nothing else may use."""
-    at = {"root": "", "tuple": "", "element": ""} | {where: f'{XSI} xmlns:t="urn:types"'}
-    sent = f'<tuple id="t" {at["tuple"]}>{OPEN}<x:y xmlns:x="urn:x" {at["element"]} xsi:type="t:kind"/></tuple>'
-
-    document = pidf.compose("sip:a@b", [pidf.parse(presence(sent, at["root"]).encode())])
-
-    assert document is not None
-    assert b'xsi:type="t:kind"' in document
-    assert b'xmlns:t="urn:types"' in document
-
-
 @pytest.mark.parametrize(
     "content", ["<![CDATA[<a> & ]]>", "&amp;&lt;&#x1F4A1;&#13;", "  blanks\t ", 'id="t" ]]&gt;', "ü"]
 )
@@ -318,3 +256,9 @@ def test_document_as_deep_as_may_be_is_read(inside: Inside, presence: Presence) 
     written = inside(presence(deep, 'xmlns:x="urn:x"'))
 
     assert written.count("x:a") == 2 * (MAX_DEPTH - 1) - 1
+
+
+def test_device_that_is_left_out_leaves_no_declaration(composed: Composed, presence: Presence) -> None:
+    document = composed(presence("<dm:device><rpid:away/></dm:device><note>n</note>", f"{DM} {RPID}"))
+
+    assert b"rpid" not in document

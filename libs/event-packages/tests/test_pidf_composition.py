@@ -210,3 +210,11 @@ def test_compose_declares_nothing_for_what_an_older_publication_no_longer_says(
     document = composed(older, presence(tuple_of("t")))
 
     assert b"rpid" not in document
+
+
+def test_compose_renamed_tuple_has_an_id_that_no_process_and_no_restart_changes(
+    inside: Inside, presence: Presence
+) -> None:
+    written = inside(*(presence(tuple_of("t", contact=f"sip:{device}")) for device in ("desk", "phone")))
+
+    assert ids(written) == ["t", "t.08e278d9"]

@@ -54,6 +54,8 @@ REFUSED = {
     "too many elements": b"<a>" + b"<b/>" * (xml.MAX_ELEMENTS + 1) + b"</a>",
     "too many elements, long": b"<a>" + b"<b></b>" * (xml.MAX_ELEMENTS + 1) + b"</a>",
     "too many declarations": b"<a" + b"".join(b' xmlns:p%d="urn:x"' % n for n in range(5000)) + b"/>",
+    "too many attributes": b"<a" + b"".join(b' b%d=""' % n for n in range(xml.MAX_ATTRIBUTES + 1)) + b"/>",
+    "UTF-16 cut": declared("UTF-16")[:-1],
 }
 
 
@@ -90,14 +92,18 @@ def test_parse_declared_encoding_is_obeyed(encoding: str) -> None:
     assert root.text == "ä"
 
 
-@pytest.mark.parametrize("encoding", ["UTF-16", "UTF-16-LE", "UTF-16-BE"])
-def test_parse_utf_16_is_read_or_refused(encoding: str) -> None:
-    try:
-        root = xml.parse(declared(encoding))
-    except BadRequest:
-        return
+@pytest.mark.parametrize(("mark", "encoding"), [(b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")])
+@pytest.mark.parametrize("declaration", ["", '<?xml version="1.0" encoding="UTF-16"?>\r\n'])
+def test_parse_utf_16_with_its_mark_is_read(mark: bytes, encoding: str, declaration: str) -> None:
+    root = xml.parse(mark + f"{declaration}<a>ä</a>".encode(encoding))
 
     assert root.text == "ä"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_parse_utf_16_without_its_mark_is_refused(encoding: str) -> None:
+    with pytest.raises(BadRequest):
+        xml.parse("<a/>".encode(encoding))
 
 
 @pytest.mark.parametrize(

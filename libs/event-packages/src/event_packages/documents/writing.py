@@ -47,7 +47,7 @@ class Vocabulary:
 
 
 class Writer:
-    """Writes elements that will stand under one root, which declares the prefixes in `used`; callers empty it."""
+    """Writes elements that will stand under one root, which has to declare the prefixes in `used`."""
 
     __slots__ = ("_declared", "_fixed", "_vocabulary", "used")
 
