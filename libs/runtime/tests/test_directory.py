@@ -10,7 +10,6 @@ import pytest
 from nats.js.errors import KeyNotFoundError
 
 from lamplighter_proto.ownership import BUCKET, Member, ShardTable, member_key
-from lamplighter_runtime import membership
 from lamplighter_runtime.membership import Directory, claimed
 from lamplighter_runtime.nats_bus import NatsBus
 
@@ -211,9 +210,8 @@ async def test_listeners_hear_of_changed_shards_only(open_peer: OpenPeer) -> Non
 
 
 async def test_directory_keeps_its_table_while_the_server_is_away_and_watches_on(
-    broker: Broker, open_peer: OpenPeer, monkeypatch: pytest.MonkeyPatch
+    broker: Broker, open_peer: OpenPeer
 ) -> None:
-    monkeypatch.setattr(membership, "RESYNC_SECONDS", 0.5)
     first, second = await open_peer(lease_seconds=2.0), await open_peer()
     await first.claim(1, "core-1")
     await first.directory.announce(CORE_1)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from lamplighter_proto.ownership import Member
-from lamplighter_runtime import membership
 from lamplighter_runtime.membership import Directory, claimed
 
 from .conftest import OpenNatsBus
@@ -17,9 +16,8 @@ pytestmark = pytest.mark.integration
 
 
 async def test_owners_of_a_table_that_is_lost_are_told_and_can_claim_anew(
-    broker: Broker, open_nats_bus: OpenNatsBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    broker: Broker, open_nats_bus: OpenNatsBus, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(membership, "RESYNC_SECONDS", 0.5)
     bus = await open_nats_bus()
     directory = Directory(bus.nc, lease_seconds=1.0)
     await asyncio.wait_for(directory.start(), 10)

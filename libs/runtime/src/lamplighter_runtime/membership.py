@@ -31,6 +31,8 @@ from lamplighter_runtime import clock
 logger = logging.getLogger(__name__)
 
 RESYNC_SECONDS = 30.0
+LOOK_SECONDS = 0.5
+"""How often a watch looks whether its connection was made anew."""
 RETRY_SECONDS = 0.25
 
 
@@ -213,26 +215,33 @@ class Directory:
         """Follow the bucket for a while; whoever is not in it at the start is gone."""
         # A bucket that was made anew counts from one again.
         self.view.revision = 0
+        reconnects = self._nc.stats["reconnects"]
         watcher = await kv.watchall()
         seen: set[str] | None = set()
         try:
             async with asyncio.timeout(RESYNC_SECONDS):
-                async for entry in watcher:
-                    if entry is None:
-                        self._forget_all_but(seen or set())
-                        if not self.view.revision:
-                            self._forget_table()
-                        seen, self.synced = None, True
-                        read.set()
-                        continue
-                    self._take(entry)
-                    if seen is not None:
-                        seen.add(entry.key)
+                # A watch does not survive its connection: what comes after is told to nobody.
+                while self._nc.stats["reconnects"] == reconnects:
+                    with contextlib.suppress(TimeoutError):
+                        entry = await watcher.updates(LOOK_SECONDS)  # type: ignore[no-untyped-call]
+                        seen = self._follow(entry, seen, read)
         except TimeoutError:
             return
         finally:
             if self._nc.is_connected:
                 await watcher.stop()  # type: ignore[no-untyped-call]
+
+    def _follow(self, entry: KeyValue.Entry | None, seen: set[str] | None, read: asyncio.Event) -> set[str] | None:
+        """Take an entry, None behind those of the start; return the keys of the start until it is over."""
+        if entry is not None:
+            self._take(entry)
+            return None if seen is None else seen | {entry.key}
+        self._forget_all_but(seen or set())
+        if not self.view.revision:
+            self._forget_table()
+        self.synced = True
+        read.set()
+        return None
 
     def _take(self, entry: KeyValue.Entry) -> None:
         if entry.key == TABLE_KEY and entry.value:
