@@ -259,6 +259,6 @@ def test_document_as_deep_as_may_be_is_read(inside: Inside, presence: Presence) 
 
 
 def test_device_that_is_left_out_leaves_no_declaration(composed: Composed, presence: Presence) -> None:
-    document = composed(presence("<dm:device><rpid:away/></dm:device><note>n</note>", f"{DM} {RPID}"))
+    document = composed(presence(f"<dm:device><rpid:away/></dm:device><tuple>{OPEN}</tuple>", f"{DM} {RPID}"))
 
     assert b"rpid" not in document
