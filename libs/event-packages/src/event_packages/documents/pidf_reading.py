@@ -99,7 +99,6 @@ def read(root: Element) -> PidfDocument:
 
 
 def _part(element: Element, index: int, writer: Writer) -> Part | None:
-    writer.used.clear()
     reader = _READERS.get(str(element.tag))
     if reader is not None:
         return reader(element, index, writer)
