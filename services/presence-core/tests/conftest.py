@@ -1,24 +1,23 @@
-"""Builders of commands and rows, a package that needs no XML, and a real PostgreSQL."""
+"""Builders of commands and values, a package that needs no XML, a core, and both stores."""
 
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import asyncpg
 import pytest
+import pytest_asyncio
 
 from event_packages.base import EventPackage
 from event_packages.errors import BadRequest
 from lamplighter_cli.embedded.postgres import Postgres
-from lamplighter_cli.processes import spawn
+from lamplighter_cli.processes import Running, spawn
 from lamplighter_proto import Dialog, DialogRoute, Flow, Publish, Register, Subscribe, Transaction
 from lamplighter_proto.commands import Binding
 from lamplighter_proto.ownership import shard_of
+from presence_core import testing
 from presence_core.domain.presentity import Publication
-from presence_core.domain.registration import Contact
 from presence_core.domain.subscription import Subscription
 from presence_core.storage.memory import MemoryStore
 from presence_core.storage.postgres import PostgresStore
@@ -197,9 +196,6 @@ def publication() -> Callable[..., Publication]:
     return build
 
 
-SHARDS = 64
-
-
 @pytest.fixture
 def directory() -> FakeDirectory:
     return FakeDirectory()
@@ -215,130 +211,79 @@ async def core(package: EventPackage, directory: FakeDirectory) -> AsyncIterator
     await core.die()
 
 
-@dataclass
-class Database:
-    """A running server: its DSN, and how to end and begin it."""
+class Server:
+    """A PostgreSQL: its DSN, and how to end and begin it. It belongs to the event loop of the session."""
 
-    postgres: Postgres
+    def __init__(self, folder: Path) -> None:
+        self._postgres = Postgres(folder)
+        self._running: Running | None = None
+        self.dsn = self._postgres.dsn
 
-    @property
-    def dsn(self) -> str:
-        return self.postgres.dsn
+    async def prepare(self) -> None:
+        await self._postgres.prepare()
 
     async def start(self) -> None:
-        self.running = await spawn(self.postgres.spec)
-        await self.postgres.ready()
+        self._running = await spawn(self._postgres.spec)
+        await self._postgres.ready()
 
-    async def kill(self) -> None:
-        self.running.process.kill()
-        await self.running.process.wait()
-        self.running.close()
+    async def end(self, number: signal.Signals) -> None:
+        running, self._running = self._running, None
+        if running is not None:
+            running.process.send_signal(number)
+            await running.process.wait()
+            running.close()
 
-    async def stop(self) -> None:
-        self.running.process.send_signal(signal.SIGINT)
-        await self.running.process.wait()
-        self.running.close()
+    def remove_sockets(self) -> None:
+        self._postgres.remove_sockets()
 
 
-@pytest.fixture(scope="session")
-def data_folder() -> Iterator[Path]:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server() -> AsyncIterator[Server]:
     with tempfile.TemporaryDirectory(prefix="lamplighter-test-") as folder:
-        yield Path(folder)
+        server = Server(Path(folder))
+        await server.prepare()
+        await server.start()
+        yield server
+        await server.end(signal.SIGQUIT)
+        server.remove_sockets()
 
 
-@asynccontextmanager
-async def _running(folder: Path) -> AsyncIterator[Database]:
-    """A server with an empty database; its cluster is made once."""
-    database = Database(Postgres(folder))
-    await database.postgres.prepare()
-    await database.start()
-    connection = await asyncpg.connect(database.dsn)
+@pytest.fixture
+async def dsn(server: Server) -> str:
+    """Return the DSN of an empty database."""
+    connection = await asyncpg.connect(server.dsn)
     await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     await connection.close()
-    try:
-        yield database
-    finally:
-        await database.stop()
+    return server.dsn
 
 
-@asynccontextmanager
-async def _opened(dsn: str) -> AsyncIterator[PostgresStore]:
+@pytest.fixture
+async def postgres_store(dsn: str) -> AsyncIterator[PostgresStore]:
     store = PostgresStore(dsn, timeout=5.0)
-    await store.open(SHARDS)
-    try:
-        yield store
-    finally:
-        await store.close()
+    await store.open(64)
+    yield store
+    await store.close()
 
 
 @pytest.fixture
-async def database(data_folder: Path) -> AsyncIterator[Database]:
-    async with _running(data_folder) as database:
-        yield database
-
-
-@pytest.fixture
-async def postgres_store(database: Database) -> AsyncIterator[PostgresStore]:
-    async with _opened(database.dsn) as store:
-        yield store
+async def memory_store() -> MemoryStore:
+    store = MemoryStore()
+    await store.open(64)
+    return store
 
 
 @pytest.fixture(params=["memory", "postgres"])
-async def store(request: pytest.FixtureRequest, data_folder: Path) -> AsyncIterator[Store]:
+def store(request: pytest.FixtureRequest) -> Store:
     """Each implementation of the port in turn."""
-    if request.param == "memory":
-        memory = MemoryStore()
-        await memory.open(SHARDS)
-        yield memory
-        return
-    async with _running(data_folder) as database, _opened(database.dsn) as store:
-        yield store
+    store: Store = request.getfixturevalue(f"{request.param}_store")
+    return store
 
 
 @pytest.fixture
 def stored_subscription() -> Callable[..., StoredSubscription]:
-    def build(
-        tag: str = "tag-1",
-        *,
-        shard: int = 3,
-        expires: int = 5000,
-        remote_cseq: int = 1,
-        accept: tuple[str, ...] | None = None,
-        route_set: tuple[str, ...] = (),
-        presentity: str = "sip:alice@example.com",
-        remote: str = "192.0.2.9:5061",
-    ) -> StoredSubscription:
-        flow = Flow(edge="edge-1", transport="udp", local="192.0.2.1:5060", remote=remote, connection=2**40)
-        contact = "<sip:192.0.2.1:5060>"
-        dialog = Dialog(
-            call_id=f"call-{tag}",
-            local_tag=tag,
-            remote_tag="w",
-            local_uri=presentity,
-            remote_uri="sip:bob@example.com",
-            event="presence;id=7",
-            route=DialogRoute(remote_target="sip:bob@192.0.2.9", route_set=route_set, contact=contact),
-            flow=flow,
-        )
-        subscription = Subscription(
-            presentity=presentity,
-            event="presence",
-            event_id="7",
-            watcher="tel:+15551234",
-            dialog=dialog,
-            remote_cseq=remote_cseq,
-            expires=expires,
-            accept=accept,
-        )
-        return StoredSubscription(shard=shard, subscription=subscription, cseq_limit=1000, notified=None)
-
-    return build
+    return testing.stored_subscription
 
 
 @pytest.fixture
 def stored_contact() -> Callable[..., StoredContact]:
-    def build(uri: str = "sip:alice@192.0.2.5", *, shard: int = 3, expires: int = 5000) -> StoredContact:
-        contact = Contact(uri=uri, expires=expires, q="0.5", instance="<urn:uuid:1>", call_id="r", cseq=2**31 - 1)
-        return StoredContact(shard=shard, aor="sip:alice@example.com", contact=contact)
-
-    return build
+    return testing.stored_contact

@@ -6,20 +6,22 @@ from dataclasses import dataclass, field
 
 from event_packages.base import EventPackage
 from event_packages.registry import Registry as Packages
-from lamplighter_proto import Answer, FrameCodec, Moved, Notify, Outcome, Target, subjects
+from lamplighter_proto import Answer, Dialog, DialogRoute, Flow, FrameCodec, Moved, Notify, Outcome, Target, subjects
 from lamplighter_proto.commands import Command, Reply
 from lamplighter_proto.ownership import ShardTable
 from lamplighter_runtime.bus import MemoryBus
 from lamplighter_runtime.metrics import Registry
 from presence_core.commit import Committer
 from presence_core.deliver import Teller
+from presence_core.domain.registration import Contact
+from presence_core.domain.subscription import Subscription
 from presence_core.handlers import Handlers
 from presence_core.loading import Loader
 from presence_core.metrics import Metrics
 from presence_core.settings import Settings
 from presence_core.shards import Shards
 from presence_core.storage.memory import MemoryStore
-from presence_core.store import Changes, StoreAway
+from presence_core.store import Changes, StoreAway, StoredContact, StoredSubscription
 
 
 class GatedStore(MemoryStore):
@@ -202,3 +204,44 @@ def tick(core: Core, now: float) -> None:
     for shard in core.shards.served.values():
         core.handlers.on_tick(shard, now)
     core.teller.tell(now)
+
+
+def stored_subscription(
+    tag: str = "tag-1",
+    *,
+    shard: int = 3,
+    expires: int = 5000,
+    remote_cseq: int = 1,
+    accept: tuple[str, ...] | None = None,
+    route_set: tuple[str, ...] = (),
+    presentity: str = "sip:alice@example.com",
+    remote: str = "192.0.2.9:5061",
+) -> StoredSubscription:
+    flow = Flow(edge="edge-1", transport="udp", local="192.0.2.1:5060", remote=remote, connection=2**40)
+    contact = "<sip:192.0.2.1:5060>"
+    dialog = Dialog(
+        call_id=f"call-{tag}",
+        local_tag=tag,
+        remote_tag="w",
+        local_uri=presentity,
+        remote_uri="sip:bob@example.com",
+        event="presence;id=7",
+        route=DialogRoute(remote_target="sip:bob@192.0.2.9", route_set=route_set, contact=contact),
+        flow=flow,
+    )
+    subscription = Subscription(
+        presentity=presentity,
+        event="presence",
+        event_id="7",
+        watcher="tel:+15551234",
+        dialog=dialog,
+        remote_cseq=remote_cseq,
+        expires=expires,
+        accept=accept,
+    )
+    return StoredSubscription(shard=shard, subscription=subscription, cseq_limit=1000, notified=None)
+
+
+def stored_contact(uri: str = "sip:alice@192.0.2.5", *, shard: int = 3, expires: int = 5000) -> StoredContact:
+    contact = Contact(uri=uri, expires=expires, q="0.5", instance="<urn:uuid:1>", call_id="r", cseq=2**31 - 1)
+    return StoredContact(shard=shard, aor="sip:alice@example.com", contact=contact)

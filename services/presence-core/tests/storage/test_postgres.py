@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import signal
 from collections.abc import Callable
 from typing import Protocol
 
@@ -17,12 +18,12 @@ from presence_core.store import Changes, Fenced, StoreAway, StoredContact, Store
 MakePublication = Callable[..., Publication]
 
 
-class Database(Protocol):
+class Server(Protocol):
     dsn: str
 
     async def start(self) -> None: ...
 
-    async def kill(self) -> None: ...
+    async def end(self, number: signal.Signals) -> None: ...
 
 
 def batch(epochs: dict[int, int], publication: Publication) -> Changes:
@@ -37,28 +38,30 @@ async def save_again_and_again(store: PostgresStore, changes: Changes) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_store_is_away_while_the_server_is_and_comes_back(
-    database: Database, postgres_store: PostgresStore, publication: MakePublication
-) -> None:
-    epochs = await postgres_store.claim({3: 1}, "core-1")
-    await postgres_store.save(batch(epochs, publication("a")))
-    await database.kill()
+@pytest.mark.asyncio(loop_scope="session")
+async def test_store_is_away_while_the_server_is_and_comes_back(server: Server, publication: MakePublication) -> None:
+    store = PostgresStore(server.dsn, timeout=5.0)
+    await store.open(64)
+    epochs = await store.claim({3: 1}, "core-1")
+    await store.save(batch(epochs, publication("a")))
+    await server.end(signal.SIGKILL)
 
     with pytest.raises(StoreAway):
-        await save_again_and_again(postgres_store, batch(epochs, publication("a")))
+        await save_again_and_again(store, batch(epochs, publication("a")))
     with pytest.raises(StoreAway):
-        await postgres_store.load([3])
-    await database.start()
-    await postgres_store.save(batch(epochs, publication("c")))
+        await store.load([3])
+    await server.start()
+    await store.save(batch(epochs, publication("c")))
 
-    assert {one.publication.etag for one in (await postgres_store.load([3])).publications} == {"a", "c"}
+    assert {one.publication.etag for one in (await store.load([3])).publications} >= {"a", "c"}
+    await store.close()
 
 
 async def test_claim_waits_for_a_save_that_holds_the_lease(
-    database: Database, postgres_store: PostgresStore, publication: MakePublication
+    dsn: str, postgres_store: PostgresStore, publication: MakePublication
 ) -> None:
     epochs = await postgres_store.claim({3: 1}, "core-1")
-    connection = await asyncpg.connect(database.dsn)
+    connection = await asyncpg.connect(dsn)
     transaction = connection.transaction()
     await transaction.start()
     await connection.execute("SELECT 1 FROM lease WHERE shard = 3 FOR SHARE")
@@ -74,10 +77,8 @@ async def test_claim_waits_for_a_save_that_holds_the_lease(
     await connection.close()
 
 
-async def test_row_of_another_program_is_adopted_by_its_shard(
-    database: Database, postgres_store: PostgresStore
-) -> None:
-    connection = await asyncpg.connect(database.dsn)
+async def test_row_of_another_program_is_adopted_by_its_shard(dsn: str, postgres_store: PostgresStore) -> None:
+    connection = await asyncpg.connect(dsn)
     await connection.execute(
         "INSERT INTO presentity (username, domain, event, etag, expires, received_time, body) "
         "VALUES ('alice', 'example.com', 'presence', 'a.1', 2000000000, 1, 'x')"
@@ -90,16 +91,16 @@ async def test_row_of_another_program_is_adopted_by_its_shard(
     assert (row.aor, row.publication.etag, row.publication.body) == ("sip:alice@example.com", "a.1", b"x")
 
 
-async def test_second_core_finds_the_schema_in_place(database: Database, postgres_store: PostgresStore) -> None:
-    another = PostgresStore(database.dsn, timeout=5.0)
+async def test_second_core_finds_the_schema_in_place(dsn: str, postgres_store: PostgresStore) -> None:
+    another = PostgresStore(dsn, timeout=5.0)
 
     await another.open(64)
 
     await another.close()
 
 
-async def test_connection_that_ended_is_made_again(database: Database, postgres_store: PostgresStore) -> None:
-    connection = await asyncpg.connect(database.dsn)
+async def test_connection_that_ended_is_made_again(dsn: str, postgres_store: PostgresStore) -> None:
+    connection = await asyncpg.connect(dsn)
     await connection.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
         "AND backend_type = 'client backend'"
