@@ -79,6 +79,11 @@ async def close_all(agents: list[Agent]) -> None:
         agent.check()
 
 
+over_udp = pytest.mark.parametrize("transport", ["udp"])
+over_tcp = pytest.mark.parametrize("transport", ["tcp"])
+"""Marks of tests that are about one transport."""
+
+
 def unique(name: str) -> str:
     """Return an AOR that nobody else uses."""
     return f"sip:{name}-{new_token()}@example.test"
