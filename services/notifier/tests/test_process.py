@@ -3,66 +3,20 @@
 import asyncio
 import json
 import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 from lamplighter_proto import FrameCodec, Notify, Outcome, Received, Send, subjects
 from lamplighter_runtime.metrics import Registry
 from lamplighter_runtime.nats_bus import NatsBus
+from lamplighter_runtime.testing import DEADLINE_SECONDS, eventually, free_port, get, nats, readiness, running, service
 
-NATS_SERVER = Path(sys.executable).with_name("nats-server")
-DEADLINE_SECONDS = 20.0
 READY = (200, {"bus": True, "directory": True, "serving": True})
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
-
-
-@contextmanager
-def running(*command: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a command, and end it at the latest when the block ends."""
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def notifier() -> tuple[str, ...]:
-    return sys.executable, "-W", "error", "-m", "notifier"
-
-
-def readiness(port: int) -> tuple[int, dict[str, bool]] | None:
-    try:
-        response = httpx.get(f"http://127.0.0.1:{port}/readyz")
-    except httpx.TransportError:
-        return None
-    return response.status_code, response.json()["checks"]
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Return whether the condition comes true before the deadline."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def test_process_with_a_variable_that_nobody_knows_refuses_to_start_and_says_so() -> None:
-    with running(*notifier(), NOTIFIER_TYPO="1") as process:
+    with running(*service("notifier"), NOTIFIER_TYPO="1") as process:
         _, errors = process.communicate(timeout=60)
 
     assert process.returncode == 2
@@ -72,14 +26,13 @@ def test_process_with_a_variable_that_nobody_knows_refuses_to_start_and_says_so(
 @pytest.mark.integration
 def test_process_with_nats_delivers_and_stops_when_asked(tmp_path: Path, notify: Notify) -> None:
     port, nats_port = free_port(), free_port()
-    nats = (str(NATS_SERVER), "-js", "-a", "127.0.0.1", "-p", str(nats_port), "-sd", str(tmp_path))
     url = f"nats://127.0.0.1:{nats_port}"
     environ = {"NOTIFIER_HTTP_PORT": str(port), "NOTIFIER_NATS_URL": url}
 
-    with running(*nats, "-l", str(tmp_path / "nats.log")), running(*notifier(), **environ) as process:
+    with running(*nats(nats_port, tmp_path)), running(*service("notifier"), **environ) as process:
         assert eventually(lambda: readiness(port) == READY)
         outcome = asyncio.run(delivered(url, notify))
-        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        metrics = get(port, "/metrics")[1]
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
 

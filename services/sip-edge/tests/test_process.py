@@ -4,68 +4,24 @@ import asyncio
 import json
 import signal
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
-import httpx
 import pytest
 
 from lamplighter_proto.ownership import ShardTable
 from lamplighter_runtime.membership import Directory, claimed
 from lamplighter_runtime.metrics import Registry
 from lamplighter_runtime.nats_bus import NatsBus
+from lamplighter_runtime.testing import DEADLINE_SECONDS, eventually, free_port, get, nats, readiness, running, service
 from sip_edge.testing import ScriptedCore, ok, read_response, request
 
-NATS_SERVER = Path(sys.executable).with_name("nats-server")
-DEADLINE_SECONDS = 20.0
 READY = (200, {"bus": True, "directory": True, "sockets": True})
 PUBLISH = request("PUBLISH", headers=("Event: presence",))
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
-
-
-@contextmanager
-def running(*command: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a command, and end it at the latest when the block ends."""
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def sip_edge() -> tuple[str, ...]:
-    return sys.executable, "-W", "error", "-m", "sip_edge"
-
-
-def readiness(port: int) -> tuple[int, dict[str, bool]] | None:
-    try:
-        response = httpx.get(f"http://127.0.0.1:{port}/readyz")
-    except httpx.TransportError:
-        return None
-    return response.status_code, response.json()["checks"]
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Return whether the condition comes true before the deadline."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def test_process_with_a_variable_that_nobody_knows_refuses_to_start_and_says_so() -> None:
-    with running(*sip_edge(), SIP_EDGE_TYPO="1") as process:
+    with running(*service("sip_edge"), SIP_EDGE_TYPO="1") as process:
         _, errors = process.communicate(timeout=60)
 
     assert process.returncode == 2
@@ -75,7 +31,6 @@ def test_process_with_a_variable_that_nobody_knows_refuses_to_start_and_says_so(
 @pytest.mark.integration
 def test_process_with_nats_answers_sip_and_stops_when_asked(tmp_path: Path) -> None:
     port, nats_port, sip_port = free_port(), free_port(), free_port()
-    nats = (str(NATS_SERVER), "-js", "-a", "127.0.0.1", "-p", str(nats_port), "-sd", str(tmp_path))
     url = f"nats://127.0.0.1:{nats_port}"
     environ = {
         "SIP_EDGE_HTTP_PORT": str(port),
@@ -83,10 +38,10 @@ def test_process_with_nats_answers_sip_and_stops_when_asked(tmp_path: Path) -> N
         "SIP_EDGE_LISTEN": f"127.0.0.1:{sip_port}",
     }
 
-    with running(*nats, "-l", str(tmp_path / "nats.log")), running(*sip_edge(), **environ) as process:
+    with running(*nats(nats_port, tmp_path)), running(*service("sip_edge"), **environ) as process:
         assert eventually(lambda: readiness(port) == READY)
         status, member = asyncio.run(published(url, sip_port))
-        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        metrics = get(port, "/metrics")[1]
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
 

@@ -85,6 +85,14 @@ def test_older_request_is_refused_500(register: Build) -> None:
         decide(before, register(Binding(contact=PHONE, expires=0), cseq=4))
 
 
+def test_other_call_of_the_client_counts_from_anew(register: Build) -> None:
+    before = decide(NOBODY, register(Binding(contact=PHONE, expires=60), cseq=5))
+
+    after = decide(before, register(Binding(contact=PHONE, expires=90), cseq=1, call_id="after a restart"))
+
+    assert [one.expires for one in after.contacts] == [1090]
+
+
 def test_too_many_are_refused_403(register: Build) -> None:
     three = [Binding(contact=f"sip:alice@192.0.2.{number}", expires=60) for number in range(3)]
 
