@@ -63,8 +63,8 @@ proto: $(VENV)/.run ## write proto/asyncapi.yaml from the messages
 	mv proto/asyncapi.yaml.new proto/asyncapi.yaml
 
 .PHONY: clean
-clean: ## remove .venv, caches and the data of `make run`
-	rm -rf $(VENV) data .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## remove .venv and caches; what `make run` keeps is not touched
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(wildcard $(SOURCES)) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.python:
