@@ -30,6 +30,7 @@ class Baresip:
         self._port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="baresip-"))
         self._log = self._folder / "log"
+        self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._received = b""
         outbound = f"sip:{system.target};transport={transport}"
@@ -64,6 +65,7 @@ class Baresip:
         return self
 
     def _connect(self) -> bool:
+        assert self._process is not None
         assert self._process.poll() is None, self.report()
         try:
             self._control = socket.create_connection((HOST, self._port), timeout=5.0)
@@ -107,6 +109,7 @@ class Baresip:
 
     def quit(self, timeout: float = 10.0) -> None:
         """Have it say goodbye to the server and end."""
+        assert self._process is not None
         self._process.terminate()
         self._process.wait(timeout)
 
@@ -118,7 +121,7 @@ class Baresip:
         """End it whatever it does, and remove what it kept."""
         if self._control is not None:
             self._control.close()
-        if self._process.poll() is None:
+        if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)

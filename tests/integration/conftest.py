@@ -11,7 +11,7 @@ import pytest
 
 from .agent import Agent, new_token
 from .load import Run
-from .programs import missing
+from .programs import program
 from .system import System
 from .wires import open_wire
 
@@ -92,13 +92,11 @@ def unique(name: str) -> str:
 @pytest.fixture(scope="session")
 def presload_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return presload, compiled for this machine."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        missing("no C compiler for bench/presload")
-    program = tmp_path_factory.mktemp("presload") / "presload"
+    compiler = shutil.which("gcc") or shutil.which("clang") or program("cc", "gcc", "libc6-dev")
+    built = tmp_path_factory.mktemp("presload") / "presload"
     source = REPOSITORY / "bench" / "presload" / "presload.c"
-    subprocess.run([compiler, "-O2", "-o", program, source, "-lm"], check=True)
-    return program
+    subprocess.run([compiler, "-O2", "-o", built, source, "-lm"], check=True)
+    return built
 
 
 @pytest.fixture

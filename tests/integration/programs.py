@@ -18,20 +18,20 @@ def missing(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def program(name: str, package: str) -> str:
-    """Return the path of a program, from a Debian package if need be."""
-    found = shutil.which(name) or _installed(name, package)
+def program(name: str, *packages: str) -> str:
+    """Return the path of a program, from Debian packages if need be."""
+    found = shutil.which(name) or _installed(name, packages)
     if not found:
-        missing(f"{name} is missing: apt-get install {package}")
+        missing(f"{name} is missing: apt-get install {' '.join(packages)}")
     return found
 
 
 @cache
-def _installed(name: str, package: str) -> str | None:
-    """Install a package when we are root on a Debian; return where the program is then."""
+def _installed(name: str, packages: tuple[str, ...]) -> str | None:
+    """Install packages when we are root on a Debian; return where the program is then."""
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return None
-    command = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", package]
+    command = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *packages]
     environment = dict(os.environ) | {"DEBIAN_FRONTEND": "noninteractive"}
     try:
         subprocess.run(command, env=environment, check=True, capture_output=True, timeout=INSTALL_SECONDS)

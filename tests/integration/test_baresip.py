@@ -29,7 +29,8 @@ def phones(brief: System) -> Iterator[Phones]:
     def make(transport: str) -> tuple[Baresip, Baresip]:
         names = [unique("alice"), unique("bob")]
         for own, other in (names, reversed(names)):
-            made.append(Baresip(brief, own, [other], transport=transport, interval=LIFETIME).start())
+            made.append(Baresip(brief, own, [other], transport=transport, interval=LIFETIME))
+            made[-1].start()
         return made[-2], made[-1]
 
     yield make

@@ -89,18 +89,22 @@ async def test_request_that_came_by_another_way_before_gets_482(agents: Agents) 
     assert [answer.status for answer in answers] == [200, 482]
 
 
-async def test_publish_retransmitted_is_absorbed(agents: Agents) -> None:
+async def test_publish_retransmitted_is_absorbed(agents: Agents, transport: str) -> None:
     alice, bob = await agents("alice"), await agents("bob")
     watch = await bob.watch(alice.aor).active()
     branch = new_branch()
     data = publish(alice, branch, body=numbered(alice.aor, 1))
 
-    answers = [await alice.exchange(data, branch) for _ in range(4)]
+    answers = [await alice.exchange(data, branch)]
+    # The core would say how many seconds are left by now; the transaction says what it said before.
+    await asyncio.sleep(1.1)
+    answers += [await alice.exchange(data, branch) for _ in range(3)]
     await watch.ends_with(1)
     await watch.nothing_more(0.3)
 
     assert len({answer.headers.get("SIP-ETag") for answer in answers}) == 1
-    assert len({bytes(answer) for answer in answers}) == 1
+    if transport == "udp":  # over TCP a transaction ends with its answer (Timer J), and the core knows the repeat
+        assert len({bytes(answer) for answer in answers}) == 1
 
 
 async def test_publish_with_a_preloaded_route_to_the_server_is_taken(agents: Agents) -> None:
