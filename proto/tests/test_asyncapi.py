@@ -70,7 +70,8 @@ def test_document_names_only_what_it_holds() -> None:
 
 def test_document_has_the_schema_of_every_structure() -> None:
     schemas = yaml.safe_load(DOCUMENT.read_text())["components"]["schemas"]
-    structures = {kind.__name__ for kind in structs(Message)}
+    # Tests of others may have made messages of their own.
+    structures = {kind.__name__ for kind in structs(Message) if kind.__module__.startswith("lamplighter_proto.")}
 
     assert set(schemas) == structures | {"Member", "ShardOwner", "ShardTable"}
     for schema in schemas.values():
