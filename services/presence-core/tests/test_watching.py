@@ -217,3 +217,12 @@ async def test_watcher_that_begins_anew_in_its_call_loses_the_dialog_before(
 
     assert to_tag(first) != to_tag(second)
     assert list(core.store.subscriptions) == [to_tag(second)]
+
+
+async def test_watcher_that_uses_one_call_for_two_event_ids_has_two_subscriptions(
+    core: Core, subscribe: SubscribeBuilder
+) -> None:
+    first, second = await core.ask(subscribe(call_id="c", event_id="1"), subscribe(call_id="c", event_id="2"))
+
+    assert to_tag(first) != to_tag(second)
+    assert len(core.store.subscriptions) == 2

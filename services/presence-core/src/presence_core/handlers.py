@@ -20,7 +20,7 @@ from presence_core.domain.delivery import CSEQ_BLOCK, Delivery
 from presence_core.domain.keys import check_key
 from presence_core.domain.presentity import ETag, Published, decide_publish
 from presence_core.domain.registration import Registered, Registration, decide_register, forgotten
-from presence_core.domain.subscription import Status, Subscribed, Subscription, decide_subscribe, ended
+from presence_core.domain.subscription import Status, Subscribed, Subscription, call_of, decide_subscribe, ended
 from presence_core.metrics import Metrics
 from presence_core.settings import Settings
 from presence_core.shard import Due, Entry, Shard
@@ -158,7 +158,7 @@ class Handlers:
         self._committer.then(shard.number, self._subscribed, shard, package, command, decision)
 
     def _known(self, shard: Shard, command: Subscribe) -> Subscription | None:
-        tag = command.to_tag or shard.calls.get((command.transaction.call_id, command.transaction.from_tag))
+        tag = command.to_tag or shard.calls.get(call_of(command))
         return shard.subscriptions.get(tag) if tag else None
 
     def _new_tag(self, command: Subscribe) -> str:

@@ -13,7 +13,7 @@ from presence_core.domain.delivery import Delivery
 from presence_core.domain.expiry import Wheel
 from presence_core.domain.presentity import Presentity
 from presence_core.domain.registration import Registration
-from presence_core.domain.subscription import Subscription
+from presence_core.domain.subscription import Call, Subscription
 from presence_core.store import PresentityKey
 
 logger = logging.getLogger(__name__)
@@ -71,8 +71,8 @@ class Shard:
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     """As decided, by local tag; as committed it is in its delivery."""
     deliveries: dict[str, Delivery] = field(default_factory=dict)
-    calls: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Call-ID and remote tag to local tag."""
+    calls: dict[Call, str] = field(default_factory=dict)
+    """What names an initial SUBSCRIBE, to the local tag of its dialog."""
     per_watcher: dict[str, int] = field(default_factory=dict)
     registrations: dict[str, Registration] = field(default_factory=dict)
     in_flight: dict[str, Delivery] = field(default_factory=dict)

@@ -29,6 +29,16 @@ STATE_NAMES = {Status.ACTIVE: "active", Status.PENDING: "pending", Status.TERMIN
 """Names of the Subscription-State header (RFC 6665 §4.1.3)."""
 
 
+Call = tuple[str, str, str, str, str]
+"""Call-ID, tag of the watcher, presentity, event, event id: what names a SUBSCRIBE outside a dialog."""
+
+
+def call_of(command: Subscribe) -> Call:
+    """Return what names an initial SUBSCRIBE."""
+    transaction = command.transaction
+    return (transaction.call_id, transaction.from_tag, command.presentity, command.event, command.event_id)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
     """One watcher's dialog. `expires` is epoch seconds; `reason` goes with a status that needs one."""
@@ -50,9 +60,9 @@ class Subscription:
         return self.dialog.local_tag
 
     @property
-    def call(self) -> tuple[str, str]:
-        """Return what the peer's requests outside a dialog would share: Call-ID and its tag."""
-        return (self.dialog.call_id, self.dialog.remote_tag)
+    def call(self) -> "Call":
+        """Return what a repeated initial SUBSCRIBE would share."""
+        return (self.dialog.call_id, self.dialog.remote_tag, self.presentity, self.event, self.event_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
