@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from event_packages.base import EventPackage
-from lamplighter_proto import Answer, Publish, Subscribe
+from lamplighter_proto import Answer, Flow, Publish, Subscribe
 from lamplighter_runtime import clock
 from presence_core.testing import Core, FakeDirectory, etag, gate, outcome, successor, tick, to_tag
 
@@ -226,3 +226,23 @@ async def test_watcher_that_uses_one_call_for_two_event_ids_has_two_subscription
 
     assert to_tag(first) != to_tag(second)
     assert len(core.store.subscriptions) == 2
+
+
+async def test_watcher_over_tcp_that_never_answers_is_given_up(core: Core, subscribe: SubscribeBuilder) -> None:
+    flow = Flow(edge="edge-1", transport="tcp", local="192.0.2.1:5060", remote="192.0.2.9:5061", connection=1)
+    await core.ask(subscribe(flow=flow))
+    later = clock.wall()
+
+    for _ in range(4):
+        target = core.targets[-1]
+        for _ in range(14):
+            later += 1
+            if target.dialog.local_tag in core.shards.served[target.shard].deliveries:
+                core.teller.on_outcome(core.shards.served[target.shard], outcome(target, 100), later)
+            tick(core, later)
+        later += 60
+        tick(core, later)
+        await core.quiet()
+
+    assert [target.cseq for target in core.targets] == [1, 2, 3, 4]
+    assert core.store.subscriptions == {}

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 TARGETS_PER_NOTIFY = 200
 """So that one message stays well below a frame's limit and a large fan-out is shared by the notifiers."""
 STILL_TRYING = 100
+LONG_SILENCES = 3
+"""How many silences of a notifier word of a NOTIFY over a connection is believed."""
 
 
 def document_hash(document: bytes | None) -> int:
@@ -99,17 +101,21 @@ class Teller:
         if delivery is None or delivery.in_flight != outcome.cseq:
             return
         if outcome.status == STILL_TRYING:
-            if delivery.still_tried(3 * self._silence, now):
+            if delivery.still_tried(LONG_SILENCES * self._silence, now):
                 shard.heard(outcome.local_tag, delivery)
             return
         shard.in_flight.pop(outcome.local_tag, None)
-        consequence = delivery.settle(outcome.cseq, outcome.status, outcome.retry_after, self._patience, now)
+        self._settle(shard, delivery, outcome.status, outcome.retry_after, now)
+
+    def _settle(self, shard: Shard, delivery: Delivery, status: int, retry_after: int, now: float) -> None:
+        tag = delivery.subscription.local_tag
+        consequence = delivery.settle(delivery.in_flight, status, retry_after, self._patience, now)
         if consequence is Consequence.CONFIRMED:
-            self._confirmed(shard, outcome.local_tag, delivery)
+            self._confirmed(shard, tag, delivery)
         elif consequence is Consequence.TRY_AGAIN:
-            shard.wheel.set((Due.RETRY, outcome.local_tag), delivery.again_at)
+            shard.wheel.set((Due.RETRY, tag), delivery.again_at)
         elif consequence is Consequence.ENDS:
-            self._end(shard, outcome)
+            self._end(shard, delivery, status)
         if consequence is not None:
             self._metrics.outcomes[consequence].inc()
 
@@ -120,12 +126,13 @@ class Teller:
         shard.unsaved.add(tag)
         self.offer(shard, delivery)
 
-    def _end(self, shard: Shard, outcome: Outcome) -> None:
+    def _end(self, shard: Shard, delivery: Delivery, status: int) -> None:
+        subscription = delivery.subscription
         logger.info(
             "subscription ended by its watcher's answer",
-            extra={"status": outcome.status, "presentity": outcome.presentity, "local_tag": outcome.local_tag},
+            extra={"status": status, "presentity": subscription.presentity, "call_id": subscription.dialog.call_id},
         )
-        self.remove(shard, outcome.local_tag)
+        self.remove(shard, subscription.local_tag)
 
     def remove(self, shard: Shard, tag: str) -> None:
         """Forget a subscription, here and in the store."""
@@ -136,6 +143,10 @@ class Teller:
     def sweep(self, shard: Shard, now: float) -> None:
         """Tell again what got lost with a notifier that gives no word."""
         for _, delivery in shard.silent(now - self._silence):
+            if now - delivery.left_at > LONG_SILENCES * self._silence:
+                # It was tried for long: not the notifier is dead, but the watcher.
+                self._settle(shard, delivery, 408, 0, now)
+                continue
             delivery.silent(now)
             self._metrics.silences.inc()
             self.offer(shard, delivery)
