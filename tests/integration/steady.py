@@ -21,6 +21,7 @@ from .wires import open_wire
 ATTEMPT_SECONDS = 8.0
 """Longer than an edge waits for a core."""
 LONGEST_PAUSE = 1.0
+GATHER_SECONDS = 60.0
 AWAY = (503, 408)
 NO_ANSWER = 0
 
@@ -106,8 +107,9 @@ class Crowd:
             agent = Agent(await open_wire(transport, system.sip), unique("watcher"))
             crowd._agents.append(agent)
             crowd.watchers += [Watcher(agent, publisher.agent.aor) for publisher in crowd.publishers]
-        await asyncio.gather(*(watcher.refresh() for watcher in crowd.watchers))
-        await asyncio.gather(*(publisher.next() for publisher in crowd.publishers))
+        async with asyncio.timeout(GATHER_SECONDS):
+            await asyncio.gather(*(watcher.refresh() for watcher in crowd.watchers))
+            await asyncio.gather(*(publisher.next() for publisher in crowd.publishers))
         return crowd
 
     def begin(self) -> None:

@@ -14,6 +14,7 @@ from .publication import Publication
 from .steady import Crowd
 from .system import System
 from .test_faults_services import AFTER, LOAD, nothing_lost
+from .test_faults_stores import standing_still
 from .wires import open_wire
 
 pytestmark = pytest.mark.faults
@@ -104,6 +105,27 @@ async def test_one_of_two_killed_under_load_loses_nothing(wide: System, presload
 
     nothing_lost(await asyncio.to_thread(run.verdict))
     await crowd.close()
+
+
+async def test_core_that_stood_still_beyond_its_lease_changes_nothing_when_it_goes_on(wide: System) -> None:
+    """Fencing: another core owns its shards by then, and what it still held must not be written or told."""
+    crowd = await Crowd.gather(wide, pairs=2)
+    crowd.begin()
+    await asyncio.sleep(1)
+
+    with standing_still(wide.pids()["core-2"]):
+        await asyncio.to_thread(wide.until, lambda: owners(wide) == {"core-1"}, "nobody took over", 20.0)
+        await asyncio.sleep(1)
+    await asyncio.to_thread(wide.until, wide.ready, "not ready again", 30.0)
+    await asyncio.sleep(AFTER)
+
+    await crowd.finish()
+    await crowd.close()
+
+
+def owners(system: System) -> set[str]:
+    """Return who owns shards, as the first core sees it."""
+    return set(system.get("presence-core", "/shards").json().values())
 
 
 def test_every_process_is_listed(wide: System) -> None:
