@@ -30,7 +30,7 @@ def transaction() -> Transaction:
 
 
 def flow() -> Flow:
-    return Flow(edge="edge-1", transport="tcp", local="192.0.2.1:5060", remote="[2001:db8::1]:49152", connection=7)
+    return Flow(edge="edge-1", transport="TCP", local="192.0.2.1:5060", remote="[2001:db8::1]:49152", connection=7)
 
 
 def route() -> DialogRoute:

@@ -25,8 +25,8 @@ async def crowd(faulty: System) -> AsyncIterator[Crowd]:
     await crowd.close()
 
 
-@pytest.mark.parametrize("name", ["core-1", "edge-1", "notifier-1"])
-async def test_service_killed_under_load_loses_nothing(
+@pytest.mark.parametrize("name", ["core-1", "edge-1", "notifier-1", "postgres", "nats"])
+async def test_process_killed_under_load_loses_nothing(
     faulty: System, crowd: Crowd, presload: Presload, name: str
 ) -> None:
     run = presload(faulty, *LOAD)

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from .agent import Agent
-from .conftest import Presload, unique
+from .conftest import unique
 from .documents import numbered, pidf
 from .publication import Publication
 from .steady import Crowd
 from .system import System
-from .test_faults_services import AFTER, BEFORE, LOAD, nothing_lost
 from .wires import open_wire
 
 pytestmark = pytest.mark.faults
@@ -37,22 +36,6 @@ async def agent(faulty: System) -> AsyncIterator[Agent]:
     agent.close()
     await asyncio.sleep(0)
     agent.check()
-
-
-@pytest.mark.parametrize("name", STORES)
-async def test_store_killed_under_load_loses_nothing(
-    faulty: System, crowd: Crowd, presload: Presload, name: str
-) -> None:
-    run = presload(faulty, *LOAD)
-    crowd.begin()
-    await asyncio.sleep(BEFORE)
-
-    pid = faulty.kill(name)
-    await asyncio.to_thread(faulty.back, name, pid)
-    await asyncio.sleep(AFTER)
-    await crowd.finish()
-
-    nothing_lost(await asyncio.to_thread(run.verdict))
 
 
 @pytest.mark.parametrize("name", STORES)

@@ -106,7 +106,7 @@ async def test_subscription_refreshed_in_time_lives_on(agents: Agents) -> None:
 
 
 @pytest.mark.parametrize(
-    "event", ["presence;id=a7", "presence;id=00", "presence;id=With-Case.9", "presence;id=q;shared=yes", "presence"]
+    "event", ["presence;id=a7", "presence;id=00", "presence;id=With-Case.9", "presence;shared=yes;id=q", "presence"]
 )
 async def test_subscribe_event_comes_back_as_it_was(agents: Agents, event: str) -> None:
     bob = await agents("bob")

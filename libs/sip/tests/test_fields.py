@@ -139,10 +139,11 @@ def test_cseq_that_is_none_is_refused(text: str) -> None:
 
 
 def test_event_has_package_id_and_parameters() -> None:
-    event = EventHeader.parse("presence.winfo ; id=ab7 ;x=1;y")
+    event = EventHeader.parse("presence.winfo ; x=1 ;id=ab7;y")
 
-    assert event == EventHeader("presence.winfo", "ab7", (("x", "1"), ("y", None)))
-    assert str(event) == "presence.winfo;id=ab7;x=1;y"
+    assert event == EventHeader("presence.winfo", (("x", "1"), ("id", "ab7"), ("y", None)))
+    assert event.id == "ab7"
+    assert str(event) == "presence.winfo;x=1;id=ab7;y"
 
 
 @pytest.mark.parametrize(

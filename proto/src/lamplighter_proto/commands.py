@@ -20,8 +20,9 @@ class Transaction(Message, frozen=True):
 class Flow(Message, frozen=True):
     """The way back to a client: which edge, which transport, which addresses.
 
-    `local` and `remote` are `host:port` (IPv6 in brackets). `connection` numbers a TCP connection of that edge
-    process, 0 for UDP. A UDP flow outlives its edge process: any process on that address can serve it.
+    `transport` is the word of a Via, UDP or TCP. `local` and `remote` are `host:port` (IPv6 in brackets). `connection`
+    numbers a TCP connection of that edge process, 0 for UDP. A UDP flow outlives its edge process: any process on that
+    address can serve it.
     """
 
     edge: str
@@ -71,7 +72,7 @@ class Subscribe(Message, frozen=True, tag="subscribe"):
     event: str
     event_id: str
     event_params: tuple[tuple[str, str], ...]
-    """Parameters of Event other than `id`, in order."""
+    """All parameters of Event in their order: what every NOTIFY echoes."""
     to_tag: str
     expires: int | None
     accept: tuple[str, ...] | None

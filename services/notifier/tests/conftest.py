@@ -17,7 +17,7 @@ def dialog() -> Dialog:
         route=DialogRoute(
             remote_target="sip:bob@192.0.2.4:5062", route_set=(), contact="<sip:192.0.2.1:5060;transport=udp>"
         ),
-        flow=Flow(edge="edge-1", transport="udp", local="192.0.2.1:5060", remote="192.0.2.4:5062"),
+        flow=Flow(edge="edge-1", transport="UDP", local="192.0.2.1:5060", remote="192.0.2.4:5062"),
     )
 
 

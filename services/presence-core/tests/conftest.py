@@ -26,7 +26,7 @@ from presence_core.testing import Core, FakeDirectory, GatedStore
 
 ALICE = "sip:alice@example.com"
 BOB = "sip:bob@example.com"
-FLOW = Flow(edge="edge-1", transport="udp", local="192.0.2.1:5060", remote="192.0.2.9:5061")
+FLOW = Flow(edge="edge-1", transport="UDP", local="192.0.2.1:5060", remote="192.0.2.9:5061")
 ROUTE = DialogRoute(remote_target="sip:bob@192.0.2.9:5061", route_set=(), contact="<sip:192.0.2.1:5060>")
 
 PublishBuilder = Callable[..., Publish]
@@ -109,7 +109,7 @@ def subscribe() -> SubscribeBuilder:
             watcher=watcher,
             event=event,
             event_id=event_id,
-            event_params=(),
+            event_params=(("id", event_id),) if event_id else (),
             to_tag=to_tag,
             expires=expires,
             accept=None if accept is None else tuple(accept),

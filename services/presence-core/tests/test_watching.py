@@ -229,7 +229,7 @@ async def test_watcher_that_uses_one_call_for_two_event_ids_has_two_subscription
 
 
 async def test_watcher_over_tcp_that_never_answers_is_given_up(core: Core, subscribe: SubscribeBuilder) -> None:
-    flow = Flow(edge="edge-1", transport="tcp", local="192.0.2.1:5060", remote="192.0.2.9:5061", connection=1)
+    flow = Flow(edge="edge-1", transport="TCP", local="192.0.2.1:5060", remote="192.0.2.9:5061", connection=1)
     await core.ask(subscribe(flow=flow))
     later = clock.wall()
 

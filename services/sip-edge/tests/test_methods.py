@@ -81,7 +81,7 @@ def test_subscribe_takes_its_dialog_from_the_message() -> None:
         "SUBSCRIBE",
         to="<sip:other@example.com>",
         headers=(
-            "Event: dialog;id=7;call-id=x;sla",
+            "Event: dialog;call-id=x;id=7;sla",
             'Contact: "B" <sip:bob@10.0.0.5:5062;ob>;expires=60',
             "Accept: application/a+xml, application/b+xml",
             "Accept: application/c+xml",
@@ -93,7 +93,7 @@ def test_subscribe_takes_its_dialog_from_the_message() -> None:
 
     assert (command.presentity, command.to_uri) == ("sip:alice@example.com", "sip:other@example.com")
     assert (command.event, command.event_id) == ("dialog", "7")
-    assert command.event_params == (("call-id", "x"), ("sla", ""))
+    assert command.event_params == (("call-id", "x"), ("id", "7"), ("sla", ""))
     assert command.accept == ("application/a+xml", "application/b+xml", "application/c+xml")
     assert command.route.remote_target == "sip:bob@10.0.0.5:5062;ob"
     assert command.route.route_set == ("<sip:p2.example.com;lr>", "<sip:p1.example.com;lr>")

@@ -179,10 +179,9 @@ _parse_cseq = lru_cache(maxsize=1024)(_parse_cseq_text)
 
 @dataclass(frozen=True, slots=True)
 class EventHeader:
-    """Event package and its parameters (RFC 6665 §8.2.1); `params` is without `id`."""
+    """Event package and its parameters in their order, `id` among them (RFC 6665 §8.2.1)."""
 
     package: str
-    id: str = ""
     params: Params = ()
 
     @classmethod
@@ -191,20 +190,23 @@ class EventHeader:
         return _parse_event(text) if len(text) <= _CACHED_LENGTH else _parse_event_text(text)
 
     def parameter(self, name: str) -> str | None:
-        """Return a parameter's value, "" without one, None when it is not there; `id` is none of them."""
+        """Return a parameter's value, "" without one, None when it is not there."""
         return parameter(self.params, name)
 
+    @property
+    def id(self) -> str:
+        """Return what tells two subscriptions of one dialog apart, "" without it."""
+        return self.parameter("id") or ""
+
     def __str__(self) -> str:
-        identity = f";id={self.id}" if self.id else ""
-        return f"{self.package}{identity}{format_params(self.params)}"
+        return f"{self.package}{format_params(self.params)}"
 
 
 def _parse_event_text(text: str) -> EventHeader:
     match = _WORD.match(text)
     if match is None:
         raise ParseError("Event not readable")
-    params = parse_params(text, match.end())
-    return EventHeader(match[1], parameter(params, "id") or "", without(params, "id"))
+    return EventHeader(match[1], parse_params(text, match.end()))
 
 
 _parse_event = lru_cache(maxsize=1024)(_parse_event_text)

@@ -58,7 +58,7 @@ class Rig:
 
 def over_tcp(notify: Notify) -> Notify:
     target = notify.targets[0]
-    flow = replace(target.dialog.flow, transport="tcp", connection=4)
+    flow = replace(target.dialog.flow, transport="TCP", connection=4)
     return replace(notify, targets=(replace(target, dialog=replace(target.dialog, flow=flow)),))
 
 

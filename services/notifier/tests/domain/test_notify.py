@@ -110,7 +110,7 @@ def test_strict_first_router_gets_the_request_uri_and_the_target_comes_last(dial
 
 def test_tcp_dialog_names_tcp_and_the_next_hop(dialog: Dialog) -> None:
     dialog = replace(
-        routed(dialog, contact="<sip:192.0.2.1:5060;transport=tcp>"), flow=replace(dialog.flow, transport="tcp")
+        routed(dialog, contact="<sip:192.0.2.1:5060;transport=tcp>"), flow=replace(dialog.flow, transport="TCP")
     )
 
     head = prepare(dialog)
@@ -227,7 +227,7 @@ PLAIN = Dialog(
     remote_uri="sip:c@d",
     event="presence",
     route=DialogRoute(remote_target="sip:c@192.0.2.4", route_set=(), contact="<sip:192.0.2.1>"),
-    flow=Flow(edge="edge-1", transport="udp", local="192.0.2.1:5060", remote="192.0.2.4:5060"),
+    flow=Flow(edge="edge-1", transport="UDP", local="192.0.2.1:5060", remote="192.0.2.4:5060"),
 )
 
 

@@ -217,7 +217,7 @@ def stored_subscription(
     presentity: str = "sip:alice@example.com",
     remote: str = "192.0.2.9:5061",
 ) -> StoredSubscription:
-    flow = Flow(edge="edge-1", transport="udp", local="192.0.2.1:5060", remote=remote, connection=2**40)
+    flow = Flow(edge="edge-1", transport="UDP", local="192.0.2.1:5060", remote=remote, connection=2**40)
     contact = "<sip:192.0.2.1:5060>"
     dialog = Dialog(
         call_id=f"call-{tag}",

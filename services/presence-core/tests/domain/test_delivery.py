@@ -93,7 +93,7 @@ def test_retry_after_is_kept_to_within_reason(delivery: Delivery, retry_after: i
 
 
 def test_word_of_a_notify_over_a_connection_counts_for_a_while_only(subscription: Make) -> None:
-    flow = Flow(edge="edge-1", transport="tcp", local="192.0.2.1:5060", remote="192.0.2.9:1", connection=1)
+    flow = Flow(edge="edge-1", transport="TCP", local="192.0.2.1:5060", remote="192.0.2.9:1", connection=1)
     tcp = Delivery(subscription=subscription(flow=flow), cseq=0, cseq_limit=10)
     tcp.send(1, 0.0)
 

@@ -89,7 +89,7 @@ def test_accepts_compares_types_not_prefixes() -> None:
 
 def test_refresh_takes_lifetime_target_and_flow_but_not_the_route(decide: Decide, subscribe: Build) -> None:
     first = decide(None, subscribe(call_id="c", cseq=1)).subscription
-    flow = Flow(edge="edge-2", transport="tcp", local="192.0.2.2:5060", remote="192.0.2.9:9", connection=3)
+    flow = Flow(edge="edge-2", transport="TCP", local="192.0.2.2:5060", remote="192.0.2.9:9", connection=3)
     route = DialogRoute(remote_target="sip:bob@192.0.2.9:9", route_set=("<sip:p;lr>",), contact="<sip:192.0.2.2:5060>")
 
     second = decide(

@@ -76,7 +76,7 @@ def prepare(dialog: Dialog) -> Head:
         sent_by = _sent_by(route.contact)
     except (SipError, ValueError) as error:
         raise Unbuildable(f"route: {error}") from error
-    transport = _word("transport", dialog.flow.transport.upper())
+    transport = _word("transport", dialog.flow.transport)
     reliable = transport != _UNRELIABLE
     return Head(
         dialog=dialog,

@@ -123,7 +123,7 @@ class Delivery:
 
         Over a connection nothing is retransmitted: what got lost on the bus stays lost, so word counts for a while.
         """
-        if self.subscription.dialog.flow.transport.upper() != "UDP" and now - self.left_at > longest:
+        if self.subscription.dialog.flow.transport != "UDP" and now - self.left_at > longest:
             return False
         self.heard = now
         return True

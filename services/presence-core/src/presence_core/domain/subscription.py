@@ -170,9 +170,8 @@ def ended(subscription: Subscription, reason: str) -> Subscription:
 
 def event_header(command: Subscribe) -> str:
     """Return the Event header's value as it must be echoed in every NOTIFY (RFC 6665 §4.2.2, §8.2.1)."""
-    parameters = [("id", command.event_id)] if command.event_id else []
-    parameters += command.event_params
-    return command.event + "".join(f";{name}={value}" if value else f";{name}" for name, value in parameters)
+    parameters = (f";{name}={value}" if value else f";{name}" for name, value in command.event_params)
+    return command.event + "".join(parameters)
 
 
 def check_accept(accept: tuple[str, ...] | None, package: EventPackage) -> None:
