@@ -107,8 +107,8 @@ async def test_one_of_two_killed_under_load_loses_nothing(wide: System, presload
     await crowd.close()
 
 
-async def test_core_that_stood_still_beyond_its_lease_changes_nothing_when_it_goes_on(wide: System) -> None:
-    """Fencing: another core owns its shards by then, and what it still held must not be written or told."""
+async def test_core_that_stood_still_beyond_its_lease_costs_nothing_when_it_goes_on(wide: System) -> None:
+    """Another core owns its shards by then; that it could not write to them is for the tests of the store."""
     crowd = await Crowd.gather(wide, pairs=2)
     crowd.begin()
     await asyncio.sleep(1)
