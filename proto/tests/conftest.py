@@ -8,17 +8,21 @@ from lamplighter_proto import (
     Dialog,
     DialogRoute,
     Flow,
+    Hint,
     Message,
     Moved,
     Notify,
     Outcome,
     Publish,
     Received,
+    Refresh,
+    Refreshed,
     Register,
     Send,
     Subscribe,
     Target,
     Transaction,
+    Wanted,
 )
 
 # Not UTF-8: bodies travel as they are.
@@ -130,6 +134,10 @@ SAMPLES: tuple[Message, ...] = (
     Send(notifier="notifier-1", branch="z9hG4bK776", flow=flow(), packet=BODY, next_hop="192.0.2.9:5062"),
     Received(branch="z9hG4bK776", status=489, packet=BODY),
     Outcome(shard=17, presentity="sip:alice@example.com", local_tag="t", cseq=2, status=503, retry_after=30),
+    Wanted(presentity="sip:alice@example.com"),
+    Hint(presentity="sip:alice@example.com", selectors=("pres-rules/users/sip:alice@example.com/index",)),
+    Refresh(id=3, xcap_sync="xcap-sync-1", shard=17, presentity="sip:alice@example.com"),
+    Refreshed(id=3),
 )
 
 

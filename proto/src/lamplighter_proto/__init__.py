@@ -14,6 +14,7 @@ from lamplighter_proto.commands import (
     Transaction,
 )
 from lamplighter_proto.contract import FrameCodec, Message, encode_frame
+from lamplighter_proto.documents import Hint, Refresh, Refreshed, Wanted, XcapCommand
 from lamplighter_proto.notification import Dialog, Notify, Outcome, Received, Send, Target
 
 __all__ = [
@@ -24,17 +25,22 @@ __all__ = [
     "DialogRoute",
     "Flow",
     "FrameCodec",
+    "Hint",
     "Message",
     "Moved",
     "Notify",
     "Outcome",
     "Publish",
     "Received",
+    "Refresh",
+    "Refreshed",
     "Register",
     "Reply",
     "Send",
     "Subscribe",
     "Target",
     "Transaction",
+    "Wanted",
+    "XcapCommand",
     "encode_frame",
 ]

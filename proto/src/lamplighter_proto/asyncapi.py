@@ -10,7 +10,7 @@ import msgspec
 import yaml
 from pydantic.json_schema import models_json_schema
 
-from lamplighter_proto import commands, notification, ownership, subjects
+from lamplighter_proto import commands, documents, notification, ownership, subjects
 from lamplighter_proto.contract import Message
 
 Value: TypeAlias = "str | int | bool | Sequence[Value] | Mapping[str, Value] | None"
@@ -105,6 +105,30 @@ CHANNELS = (
         kinds=(notification.Outcome,),
         sender="notifier",
         receiver="presence-core",
+    ),
+    Channel(
+        name="xcapCommands",
+        address=subjects.XCAP,
+        summary="XCAP documents that cores want, and hints that some have changed; every xcap-sync hears them.",
+        kinds=(documents.Wanted, documents.Hint),
+        sender="presence-core",
+        receiver="xcap-sync",
+    ),
+    Channel(
+        name="coreRefreshes",
+        address=subjects.core_refreshes("{core}"),
+        summary="Word that XCAP documents may have changed.",
+        kinds=(documents.Refresh,),
+        sender="xcap-sync",
+        receiver="presence-core",
+    ),
+    Channel(
+        name="xcapReplies",
+        address=subjects.xcap_replies("{xcap_sync}"),
+        summary="Confirmations of refreshes.",
+        kinds=(documents.Refreshed,),
+        sender="presence-core",
+        receiver="xcap-sync",
     ),
     Channel(
         name="shardTable",

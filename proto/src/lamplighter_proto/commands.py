@@ -48,6 +48,8 @@ class Publish(Message, frozen=True, tag="publish"):
     content_type: str
     body: bytes
     sender: str
+    event_params: tuple[tuple[str, str], ...] = ()
+    """All parameters of Event in their order."""
 
 
 class DialogRoute(Message, frozen=True):
@@ -85,6 +87,8 @@ class Subscribe(Message, frozen=True, tag="subscribe"):
     flow: Flow
     content_type: str
     body: bytes
+    display_name: str = ""
+    """Of From, unquoted; "" without one."""
 
 
 class Binding(Message, frozen=True):

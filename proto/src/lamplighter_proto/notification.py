@@ -48,6 +48,8 @@ class Notify(Message, frozen=True, tag="notify"):
     """Empty: a NOTIFY without a body."""
     document: bytes
     targets: tuple[Target, ...]
+    version_at: int = -1
+    """Offset in the document at which the version of each target belongs, in decimal; negative: nowhere."""
 
 
 class Send(Message, frozen=True, tag="send"):

@@ -4,6 +4,8 @@
 lives only while its process renews it. A core whose member key is gone has lost its shards (ADR 0004).
 """
 
+from collections.abc import Iterable
+from hashlib import blake2b
 from zlib import crc32
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,6 +57,11 @@ def shard_of(presentity: str, shards: int) -> int:
     """Return the shard that a canonical address-of-record belongs to."""
     # crc32 and not hash(): all processes must agree, today and after a restart.
     return crc32(presentity.encode()) % shards
+
+
+def chosen(key: object, instances: Iterable[str]) -> str | None:
+    """Return which of some instances shall have a thing, by rendezvous hashing; None of none."""
+    return max(instances, key=lambda name: blake2b(f"{name}/{key}".encode(), digest_size=8).digest(), default=None)
 
 
 def aor_hash(presentity: str) -> str:

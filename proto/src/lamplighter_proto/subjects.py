@@ -10,6 +10,8 @@ PREFIX = "presence.v1"
 NOTIFY = f"{PREFIX}.notifier.notify"
 NOTIFIERS = "notifiers"
 """Queue group in which the notifiers share `NOTIFY`."""
+XCAP = f"{PREFIX}.xcap.command"
+"""Documents that cores want and hints that documents changed: every xcap-sync hears them all."""
 
 _INSTANCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -29,6 +31,16 @@ def core_commands(core: str) -> str:
 def core_outcomes(core: str) -> str:
     """Outcomes of the NOTIFYs that a core asked for."""
     return f"{PREFIX}.core.outcome.{core}"
+
+
+def core_refreshes(core: str) -> str:
+    """Word that XCAP documents of presentities of a core have changed."""
+    return f"{PREFIX}.core.refresh.{core}"
+
+
+def xcap_replies(xcap_sync: str) -> str:
+    """Confirmations of the refreshes that an xcap-sync sent."""
+    return f"{PREFIX}.xcap.reply.{xcap_sync}"
 
 
 def edge_replies(edge: str) -> str:

@@ -6,6 +6,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from event_packages.base import EventPackage
+from event_packages.winfo import winfo_of
 
 ENTRY_POINTS = "lamplighter.event_packages"
 
@@ -24,13 +25,21 @@ class Registry:
                 raise DuplicatePackage(f"two packages claim the event {package.name!r}")
             self._packages[package.name] = package
 
+    def resolve(self, event: str, parameters: Iterable[tuple[str, str]] = ()) -> EventPackage | None:
+        """Return the package of an Event header; one that is named with a parameter goes before the plain one."""
+        for name, _ in parameters:
+            special = self._packages.get(f"{event};{name}")
+            if special is not None:
+                return special
+        return self._packages.get(event)
+
     def get(self, name: str) -> EventPackage | None:
         """Return the package of an event, None for one that nobody knows."""
         return self._packages.get(name)
 
     def names(self) -> Sequence[str]:
-        """Return all names, sorted, as Allow-Events lists them."""
-        return sorted(self._packages)
+        """Return the names of what can be subscribed to, sorted, as Allow-Events lists them (RFC 6665 §8.2.2)."""
+        return sorted({one.name.partition(";")[0] for one in self if one.subscribed})
 
     def __contains__(self, name: str) -> bool:
         return name in self._packages
@@ -41,7 +50,8 @@ class Registry:
 
 def discover() -> Registry:
     """Return the registry of all packages; raise DuplicatePackage when a name is claimed twice."""
-    return Registry([*_own(), *_foreign()])
+    packages = [*_own(), *_foreign()]
+    return Registry([*packages, *(winfo_of(package) for package in packages if package.winfo)])
 
 
 def _own() -> list[EventPackage]:

@@ -9,12 +9,11 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from hashlib import blake2b
 
 from nats.errors import Error as NatsError
 
 from lamplighter_proto import Command, Moved, Outcome, subjects
-from lamplighter_proto.ownership import ShardOwner, ShardTable
+from lamplighter_proto.ownership import ShardOwner, ShardTable, chosen
 from lamplighter_runtime import clock
 from lamplighter_runtime.bus import Bus
 from lamplighter_runtime.membership import Directory, claimed
@@ -30,11 +29,6 @@ logger = logging.getLogger(__name__)
 
 SERVICE = "presence-core"
 RETRY_SECONDS = 0.25
-
-
-def chosen_core(shard: int, cores: Iterable[str]) -> str | None:
-    """Return the core that shall own a shard, by rendezvous hashing; None of no cores."""
-    return max(cores, key=lambda core: blake2b(f"{core}/{shard}".encode(), digest_size=8).digest(), default=None)
 
 
 class Shards:
@@ -145,7 +139,7 @@ class Shards:
         alive = self._directory.view.alive(SERVICE)
         if self._me not in alive:
             return set(self.served) | (self._claimed - set(self._coming))
-        return {number for number in range(self._settings.shards) if chosen_core(number, alive) == self._me}
+        return {number for number in range(self._settings.shards) if chosen(number, alive) == self._me}
 
     async def _balance(self) -> None:
         wanted = self.wanted()

@@ -1,12 +1,14 @@
 """The store as the core sees it: the rows of a shard, and a batch of changes that is saved whole or not at all."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from presence_core.domain.documents import XcapDocument
 from presence_core.domain.presentity import Publication
 from presence_core.domain.registration import Contact
 from presence_core.domain.subscription import Subscription
+from presence_core.domain.watcher import KnownWatcher, WatcherKey
 
 
 class StoreError(Exception):
@@ -63,6 +65,34 @@ class StoredContact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredWatcher:
+    """A watcher that is decided about, or waits, as stored."""
+
+    shard: int
+    watcher: KnownWatcher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """Something of a presentity that is over for good, such as a dialog; remembered until an epoch second."""
+
+    shard: int
+    aor: str
+    event: str
+    name: str
+    until: int
+
+    @property
+    def key(self) -> "EndingKey":
+        """Return what there is one row for."""
+        return (self.aor, self.event, self.name)
+
+
+EndingKey = tuple[str, str, str]
+"""Canonical AOR, event package, name of what ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """How far a dialog's delivery has come, saved now and then."""
 
@@ -83,11 +113,18 @@ class Changes:
     """Local tags of subscriptions to delete, with their shards."""
     progress: dict[str, Progress] = field(default_factory=dict)
     contacts: dict[tuple[str, str], StoredContact] = field(default_factory=dict)
+    watchers: dict[WatcherKey, StoredWatcher] = field(default_factory=dict)
+    gone_watchers: dict[WatcherKey, int] = field(default_factory=dict)
+    """Watchers to forget, with their shards; a key is here or in `watchers`."""
+    endings: dict[EndingKey, Ending] = field(default_factory=dict)
+    gone_endings: dict[EndingKey, int] = field(default_factory=dict)
+    """Endings to forget, with their shards; a key is here or in `endings`."""
 
     def rows(self) -> int:
         """Return how many rows the batch writes."""
-        parts = (self.publications, self.subscriptions, self.gone, self.progress, self.contacts)
-        return sum(len(part) for part in parts)
+        frequent = len(self.publications) + len(self.subscriptions) + len(self.gone) + len(self.progress)
+        rare = len(self.watchers) + len(self.gone_watchers) + len(self.endings) + len(self.gone_endings)
+        return frequent + rare + len(self.contacts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +134,8 @@ class ShardRows:
     publications: list[StoredPublication] = field(default_factory=list)
     subscriptions: list[StoredSubscription] = field(default_factory=list)
     contacts: list[StoredContact] = field(default_factory=list)
+    watchers: list[StoredWatcher] = field(default_factory=list)
+    endings: list[Ending] = field(default_factory=list)
 
 
 class Store(Protocol):
@@ -110,6 +149,9 @@ class Store(Protocol):
 
     async def load(self, shards: list[int]) -> ShardRows:
         """Return all rows of the shards, publications oldest modified first."""
+
+    async def load_documents(self, aors: Collection[str]) -> dict[str, tuple[XcapDocument, ...]]:
+        """Return the XCAP documents of presentities, in the order of their URIs; () for one without any."""
 
     async def save(self, changes: Changes) -> None:
         """Save a batch in one transaction; raise Fenced when an epoch of it is not the newest."""

@@ -4,11 +4,11 @@ Rule 1: a Subscription is a value; a decision makes a new one.
 Rule 2: an ended subscription stays until its last NOTIFY is settled, so that a repeated SUBSCRIBE is known.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from math import ceil
 
-from event_packages.base import EventPackage
+from event_packages.base import EventPackage, View
 from event_packages.errors import BadRequest, NoSuchDialog, NotAcceptable, StaleCSeq
 from lamplighter_proto import Dialog, Subscribe
 from presence_core.domain.lifetime import Bounds, grant
@@ -53,6 +53,13 @@ class Subscription:
     accept: tuple[str, ...] | None
     status: Status = Status.ACTIVE
     reason: str = ""
+    display_name: str = ""
+    since: int = 0
+    """Epoch second at which it began."""
+    cause: str = "subscribe"
+    """What brought it to its status, as watcher information says it (RFC 3857 §4.7.1)."""
+    view: View | None = field(default=View(), compare=False)
+    """What its watcher may see; None: nothing. Follows from the rules and is not stored."""
 
     @property
     def local_tag(self) -> str:
@@ -117,6 +124,8 @@ def _initial(command: Subscribe, package: EventPackage, bounds: Bounds, local_ta
         remote_cseq=command.transaction.cseq,
         expires=ceil(now + lifetime),
         accept=command.accept,
+        display_name=command.display_name,
+        since=int(now),
     )
     if lifetime:
         return Subscribed(subscription=subscription, lifetime=lifetime)

@@ -9,6 +9,9 @@ from sip_edge.arrival import Arrival
 from sip_edge.reading import event_of, expires_of, name_addr
 from sip_edge.refusals import BadRequest
 
+LONGEST_NAME = 256
+"""Characters of a watcher's display name that the presentity is told."""
+
 
 def to_command(request: Request, arrival: Arrival) -> Subscribe:
     """Return the command; in a dialog the Request-URI is only our Contact, and To names the presentity."""
@@ -36,6 +39,7 @@ def to_command(request: Request, arrival: Arrival) -> Subscribe:
         flow=arrival.channel.flow(arrival.peer),
         content_type=headers.get("Content-Type") or "",
         body=request.body,
+        display_name=arrival.sender.display[:LONGEST_NAME],
     )
 
 
