@@ -85,6 +85,7 @@ def publish() -> Publish:
         content_type="application/pidf+xml",
         body=BODY,
         sender="sip:alice@example.com",
+        event_params=(("sla", ""), ("id", "7")),
     )
 
 
@@ -108,6 +109,7 @@ def subscribe() -> Subscribe:
         flow=flow(),
         content_type="application/simple-filter+xml",
         body=BODY,
+        display_name='Bob "the lamp"',
     )
 
 
@@ -130,7 +132,14 @@ SAMPLES: tuple[Message, ...] = (
     register(),
     Answer(id=1, status=200, reason="OK", headers=(("SIP-ETag", "e1"), ("Expires", "3600")), to_tag="t"),
     Moved(id=1, shard=17),
-    Notify(core="core-1", event="presence", content_type="application/pidf+xml", document=BODY, targets=(target(),)),
+    Notify(
+        core="core-1",
+        event="dialog",
+        content_type="application/dialog-info+xml",
+        document=BODY,
+        targets=(target(),),
+        version_at=9,
+    ),
     Send(notifier="notifier-1", branch="z9hG4bK776", flow=flow(), packet=BODY, next_hop="192.0.2.9:5062"),
     Received(branch="z9hG4bK776", status=489, packet=BODY),
     Outcome(shard=17, presentity="sip:alice@example.com", local_tag="t", cseq=2, status=503, retry_after=30),

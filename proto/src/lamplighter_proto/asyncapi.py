@@ -242,6 +242,7 @@ _PARAMETERS = {
     "core": "Instance of presence-core.",
     "edge": "Instance of sip-edge.",
     "notifier": "Instance of notifier.",
+    "xcap_sync": "Instance of xcap-sync.",
     "service": "sip-edge, presence-core, notifier or xcap-sync.",
     "instance": "Instance of that service: letters, digits, - and _.",
 }

@@ -24,7 +24,7 @@ USAGES: Mapping[Dialect, Mapping[int, str]] = {
     "kamailio": _COMMON,
     "openxcap": _COMMON | {32: OMA_PRES_RULES, 128: DIALOG_RULES},
 }
-"""Application usages by `xcap.doc_type`. Kamailio has OMA's presence rules under 2, and other usages under 32 and 128."""
+"""Application usages by `xcap.doc_type`. Kamailio has OMA's presence rules under 2, others under 32 and 128."""
 
 SOURCE_INTEGRATED = 0
 """`xcap.source` of rows that an XCAP server wrote; their port is 0."""
