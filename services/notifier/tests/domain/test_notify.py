@@ -18,6 +18,12 @@ def built(dialog: Dialog, state: bytes = b"active;expires=60", rest: bytes = b"C
     return prepare(dialog).notify("z9hG4bKnotifier-1.aa.1", 12, state, rest)
 
 
+def plain(content_type: str, document: bytes) -> bytes:
+    rest = entity(content_type, document)
+    assert isinstance(rest, bytes)
+    return rest
+
+
 def routed(dialog: Dialog, **changes: object) -> Dialog:
     return replace(dialog, route=replace(dialog.route, **changes))
 
@@ -29,9 +35,7 @@ def read(packet: bytes) -> Request:
 
 
 def test_notify_with_a_document_is_the_request_of_the_rfc(dialog: Dialog, target: Target) -> None:
-    rest = entity("application/dialog-info+xml", b"<dialog-info/>")
-
-    packet = built(dialog, subscription_state(target), rest)
+    packet = built(dialog, subscription_state(target), plain("application/dialog-info+xml", b"<dialog-info/>"))
 
     assert packet == (
         b"NOTIFY sip:bob@192.0.2.4:5062 SIP/2.0\r\n"
@@ -56,7 +60,7 @@ def test_notify_with_a_document_is_the_request_of_the_rfc(dialog: Dialog, target
 def test_notify_without_state_has_neither_body_nor_content_type(
     dialog: Dialog, content_type: str, document: bytes
 ) -> None:
-    packet = built(dialog, rest=entity(content_type, document))
+    packet = built(dialog, rest=plain(content_type, document))
 
     request = read(packet)
     assert "Content-Type" not in request.headers

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lamplighter_proto import Notify, Outcome, Received, Send, Target
-from notifier.domain.notify import Heads, Unbuildable, entity, subscription_state
+from notifier.domain.notify import Heads, Unbuildable, Versioned, entity, subscription_state
 from sip.errors import ParseError
 from sip.message import parse
 from sip.transaction import ClientTransactions, TimedOut
@@ -93,7 +93,7 @@ class Deliveries:
     def begin(self, notify: Notify, now: float, effects: Effects) -> None:
         """Start a transaction for every target of a `Notify`."""
         try:
-            rest = entity(notify.content_type, notify.document)
+            rest = entity(notify.content_type, notify.document, notify.version_at)
         except Unbuildable as problem:
             for target in notify.targets:
                 _refuse(notify, target, problem, effects)
@@ -111,10 +111,11 @@ class Deliveries:
         limits = self._limits
         return len(self._open) >= limits.transactions or self.open_bytes >= limits.transaction_bytes
 
-    def _start(self, notify: Notify, target: Target, rest: bytes, now: float, effects: Effects) -> None:
+    def _start(self, notify: Notify, target: Target, rest: bytes | Versioned, now: float, effects: Effects) -> None:
         head = self._heads.of(target.dialog)
         branch = self._new_branch()
-        packet = head.notify(branch, target.cseq, subscription_state(target), rest)
+        whole = rest if isinstance(rest, bytes) else rest.of(target.version)
+        packet = head.notify(branch, target.cseq, subscription_state(target), whole)
         send = Send(
             notifier=self._notifier, branch=branch, flow=target.dialog.flow, packet=packet, next_hop=head.next_hop
         )

@@ -9,6 +9,7 @@ Rule 2: what those return has its `%` doubled, for it becomes part of a format.
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamplighter_proto import Dialog, Target
 from sip.dialog import Routed, route_request
@@ -131,12 +132,34 @@ def subscription_state(target: Target) -> bytes:
     return f"terminated{reason}{retry_after}".encode()
 
 
-def entity(content_type: str, document: bytes) -> bytes:
-    """Return the last header lines, the empty line and the body: shared by all watchers of one state."""
+def entity(content_type: str, document: bytes, version_at: int = -1) -> "bytes | Versioned":
+    """Return the last header lines, the empty line and the body: shared by all watchers of one state.
+
+    Where `version_at` is not negative, they differ by the version that belongs there in the document.
+    """
+    if version_at > len(document):
+        raise Unbuildable(f"version at {version_at} of {len(document)} bytes")
     if not content_type or not document:
         return b"Content-Length: 0\r\n\r\n"
-    kind = _checked(_LINE, "content type", content_type).encode()
-    return b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (kind, len(document), document)
+    kind = b"Content-Type: %b\r\nContent-Length: " % _checked(_LINE, "content type", content_type).encode()
+    if version_at < 0:
+        return b"%b%d\r\n\r\n%b" % (kind, len(document), document)
+    return Versioned(kind, document[:version_at], document[version_at:])
+
+
+class Versioned(NamedTuple):
+    """An entity whose document has another version for every watcher (RFC 4235 §4.1, RFC 3858 §4.1)."""
+
+    kind: bytes
+    """Header lines up to the number of Content-Length."""
+    before: bytes
+    after: bytes
+
+    def of(self, version: int) -> bytes:
+        """Return the entity with a version in it."""
+        digits = b"%d" % version
+        length = len(self.before) + len(digits) + len(self.after)
+        return b"%b%d\r\n\r\n%b%b%b" % (self.kind, length, self.before, digits, self.after)
 
 
 def _checked(pattern: re.Pattern[str], name: str, text: str) -> str:
