@@ -26,12 +26,15 @@ def ids(written: str) -> list[str]:
     return re.findall(r'<(?:tuple|dm:person|dm:device) id="([^"]*)"', written)
 
 
-def test_compose_nothing_is_no_document() -> None:
-    assert pidf.compose(AOR, []) is None
+def test_compose_nothing_is_a_document_that_says_closed(valid: Callable[[bytes], object]) -> None:
+    document = pidf.compose(AOR, [])
+
+    valid(document)
+    assert re.search(rb'entity="sip:alice@example.com"><tuple id="\w+"><status><basic>closed</basic>', document)
 
 
-def test_compose_empty_publication_is_an_empty_document(inside: Inside, presence: Presence) -> None:
-    assert inside(presence("")) == ""
+def test_compose_empty_publication_is_as_nothing(composed: Composed, presence: Presence) -> None:
+    assert composed(presence("")) == pidf.compose(AOR, [])
 
 
 def test_compose_newest_publication_comes_first(inside: Inside, presence: Presence) -> None:

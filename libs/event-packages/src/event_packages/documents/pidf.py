@@ -5,15 +5,21 @@ Rule 2: in composed documents PIDF has no prefix and the known namespaces have t
 Rule 3: a composed document, read and composed again, is the same.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Sequence
+from functools import cache
 from zlib import crc32
 
 from event_packages.documents.pidf_reading import DECLARED, Part, PidfDocument, read
 from event_packages.xml import parse as parse_xml
 from event_packages.xml import quote
 
+CONTENT_TYPE = "application/pidf+xml"
+
+NEUTRAL = (Part("tuple", "t9ae21c40", "", b'<tuple id="t9ae21c40"><status><basic>closed</basic></status></tuple>'),)
+"""What is said of somebody of whom nothing is known, or may be known (RFC 5025 §3.2.1, polite-block)."""
+
 _PLACES = {"tuple": 0, "note": 1, "person": 2, "device": 2, "other": 2}
-_DECLARATIONS = {prefix: f' xmlns:{prefix}="{namespace}"' for namespace, prefix in DECLARED.items()}
+_PREFIXES = {prefix: namespace for namespace, prefix in DECLARED.items()}
 
 
 def parse(body: bytes) -> PidfDocument:
@@ -22,25 +28,28 @@ def parse(body: bytes) -> PidfDocument:
     return document if len(document.parts) < 2 else PidfDocument(tuple(_merged([document])))
 
 
-def compose(presentity: str, documents: Sequence[object]) -> bytes | None:
-    """Return one document of several, oldest first; None of none.
+def compose(presentity: str, documents: Sequence[object]) -> bytes:
+    """Return one document of several, oldest first; of none, and of empty ones, the neutral one.
 
     The newest publication comes first. Of parts with one id the newest wins; tuples with one id and different
     contacts belong to different devices and are kept apart, and so are devices with different device ids.
     """
     published = [document for document in reversed(documents) if isinstance(document, PidfDocument)]
-    if not published:
-        return None
-    parts = published[0].parts if len(published) == 1 else _merged(published)
-    prefixes = sorted({prefix for part in parts for prefix in part.prefixes})
-    return b"".join([_start(presentity, prefixes), *[part.xml for part in parts], b"</presence>\n"])
+    return write(presentity, published[0].parts if len(published) == 1 else _merged(published))
 
 
-def _start(entity: str, prefixes: Iterable[str]) -> bytes:
-    declarations = "".join([_DECLARATIONS[prefix] for prefix in prefixes])
+def write(entity: str, parts: Sequence[Part]) -> bytes:
+    """Return the document that says these parts of an entity, or the neutral one where there are none."""
+    parts = parts or NEUTRAL
+    start = _start(tuple(sorted({prefix for part in parts for prefix in part.prefixes})))
+    return b"".join([start, quote(entity).encode(), b">", *[part.xml for part in parts], b"</presence>\n"])
+
+
+@cache
+def _start(prefixes: tuple[str, ...]) -> bytes:
+    declarations = "".join([f' xmlns:{prefix}="{_PREFIXES[prefix]}"' for prefix in prefixes])
     return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<presence xmlns="urn:ietf:params:xml:ns:pidf"{declarations} entity={quote(entity)}>'
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<presence xmlns="urn:ietf:params:xml:ns:pidf"{declarations} entity='
     ).encode()
 
 

@@ -3,4 +3,11 @@
 from event_packages.base import EventPackage
 from event_packages.documents import pidf
 
-PACKAGE = EventPackage(name="presence", content_types=("application/pidf+xml",), parse=pidf.parse, compose=pidf.compose)
+PACKAGE = EventPackage(
+    name="presence",
+    content_types=(pidf.CONTENT_TYPE,),
+    parse=pidf.parse,
+    compose=pidf.compose,
+    hard_state="pidf-manipulation",
+    rules=("pres-rules", "org.openmobilealliance.pres-rules"),
+)
