@@ -51,7 +51,12 @@ class Registry:
 def discover() -> Registry:
     """Return the registry of all packages; raise DuplicatePackage when a name is claimed twice."""
     packages = [*_own(), *_foreign()]
-    return Registry([*packages, *(winfo_of(package) for package in packages if package.winfo)])
+    return Registry([*packages, *(winfo_of(package) for package in packages if _has_winfo(package))])
+
+
+def _has_winfo(package: EventPackage) -> bool:
+    """Return whether there are watchers to decide about; a package named with a parameter has no template."""
+    return package.winfo and bool(package.rules) and not package.watches and ";" not in package.name
 
 
 def _own() -> list[EventPackage]:
