@@ -1,0 +1,134 @@
+"""Dialogs of several publications in one document, full or partial (RFC 4235 §4.3).
+
+Rule 1: of what publications say of one dialog the most advanced state holds, not the newest: messages overtake each
+other, dialogs do not go back.
+Rule 2: a dialog that has ended stays so, however late somebody says otherwise: endings are remembered by name.
+Rule 3: in a document those that have ended come first, so that what a simple phone reads last is alive.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+
+from event_packages.base import Body
+from event_packages.documents.dialog_info_model import Dialog, DialogInfo, Dialogs
+from event_packages.documents.dialog_info_reading import MAX_DIALOGS, NAMESPACE, read
+from event_packages.xml import parse as parse_xml
+from event_packages.xml import quote
+
+CONTENT_TYPE = "application/dialog-info+xml"
+
+_START = f'<?xml version="1.0" encoding="UTF-8"?>\n<dialog-info xmlns="{NAMESPACE}" version="'.encode()
+
+
+def parse(body: bytes) -> DialogInfo:
+    """Return a published document; raise BadRequest for what is no dialog-info."""
+    return read(parse_xml(body))
+
+
+def compose(presentity: str, documents: Sequence[object]) -> Dialogs:
+    """Return all dialogs of documents, oldest first, each once; of no documents a state without dialogs."""
+    published = [document for document in documents if isinstance(document, DialogInfo)]
+    told = [dialog for document in published for dialog in document.dialogs]
+    dialogs = told if len(told) < 2 else _with_unique_ids(_joined(told))
+    live = tuple([dialog for dialog in dialogs if dialog.live][:MAX_DIALOGS])
+    ended = [dialog for dialog in dialogs if not dialog.live] if len(live) < len(dialogs) else []
+    extensions = {document.extensions: None for document in published if document.extensions}
+    room = MAX_DIALOGS - len(live)
+    return Dialogs(
+        entity=presentity, live=live, ended=tuple(ended[-room:] if room else ()), extensions=tuple(extensions)
+    )
+
+
+def write(state: object, base: object | None, _now: int = 0) -> Body:
+    """Return a full document, or one with what has changed since `base`; its version is put in later."""
+    now, before = _dialogs(state), None if base is None else _dialogs(base)
+    dialogs = (*now.ended, *now.live) if before is None else _changes(now, before)
+    word = "full" if before is None else "partial"
+    inside = b"".join([*[dialog.written() for dialog in dialogs], *now.extensions])
+    rest = f'" state="{word}" entity={quote(now.entity)}'.encode()
+    end = b">%b</dialog-info>\n" % inside if inside else b"/>\n"
+    return Body(content_type=CONTENT_TYPE, document=b"".join((_START, rest, end)), version_at=len(_START))
+
+
+def endings(document: object) -> frozenset[str]:
+    """Return names of the dialogs that have ended; one without Call-ID may begin again."""
+    dialogs = document.dialogs if isinstance(document, DialogInfo) else ()
+    return frozenset(_name(dialog) for dialog in dialogs if not dialog.live and dialog.call_id)
+
+
+def bury(document: object, names: Collection[str]) -> object:
+    """Return a document in which every dialog that one of the names covers has ended."""
+    if not names or not isinstance(document, DialogInfo):
+        return document
+    dialogs = tuple(one.ended() if one.live and _is_covered(one, names) else one for one in document.dialogs)
+    return document if dialogs == document.dialogs else replace(document, dialogs=dialogs)
+
+
+def _dialogs(state: object) -> Dialogs:
+    if not isinstance(state, Dialogs):
+        raise TypeError(f"not a state of dialogs: {type(state).__name__}")
+    return state
+
+
+def _joined(told: Sequence[Dialog]) -> list[Dialog]:
+    """Return each dialog once, by Rule 1, under the id that it was first told of with and in that order."""
+    places = sorted(range(len(told)), key=lambda place: (told[place].state if told[place].call_id else 0, place))
+    known: dict[str, list[int]] = {}
+    first: dict[int, int] = {}
+    for place in reversed(places):
+        dialog = told[place]
+        others = known.setdefault(dialog.call_id or f" {dialog.id}", [])
+        same = next((other for other in others if dialog.is_same(told[other])), None)
+        if same is not None:
+            first[same] = min(first[same], place)
+        elif len(others) < MAX_DIALOGS:
+            others.append(place)
+            first[place] = place
+    ordered = sorted((begun, place) for place, begun in first.items())
+    return [_with_id(told[place], told[begun].id) for begun, place in ordered]
+
+
+def _with_unique_ids(dialogs: Iterable[Dialog]) -> list[Dialog]:
+    unique: dict[str, Dialog] = {}
+    for dialog in dialogs:
+        candidate = dialog.id
+        while candidate in unique:
+            candidate = f"{dialog.id}.{_hash(f'{candidate} {_name(dialog)}')}"
+        unique[candidate] = _with_id(dialog, candidate)
+    return list(unique.values())
+
+
+def _with_id(dialog: Dialog, new: str) -> Dialog:
+    return dialog if dialog.id == new else replace(dialog, id=new)
+
+
+def _changes(now: Dialogs, before: Dialogs) -> list[Dialog]:
+    """Return the dialogs that are new, have changed or are gone, which have ended then (RFC 4235 §4.3)."""
+    known = {dialog.id: dialog for dialog in before.live}
+    changed = [dialog for dialog in now.live if known.get(dialog.id) != dialog]
+    living = {dialog.id for dialog in now.live}
+    ended = {dialog.id: dialog for dialog in now.ended}
+    gone = [ended.get(dialog.id) or dialog.ended() for dialog in before.live if dialog.id not in living]
+    return gone + changed
+
+
+def _name(dialog: Dialog) -> str:
+    """Return the name of a dialog: 64 bits of its Call-ID and of each tag that is known."""
+    return ":".join(_hash(part) if part else "" for part in (dialog.call_id, dialog.local_tag, dialog.remote_tag))
+
+
+def _is_covered(dialog: Dialog, names: Iterable[str]) -> bool:
+    if not dialog.call_id:
+        return False
+    call_id, local, remote = _name(dialog).split(":")
+    for name in names:
+        if name.startswith(call_id):
+            _, its_local, its_remote = name.split(":")
+            if its_local in ("", local or its_local) and its_remote in ("", remote or its_remote):
+                return True
+    return False
+
+
+def _hash(part: str) -> str:
+    return blake2b(part.encode(), digest_size=8).hexdigest()
