@@ -3,6 +3,7 @@
 Rule 1: permissions are positive; those of several rules are joined, never taken away (RFC 4745 §10).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -69,3 +70,17 @@ EVERYTHING = Permissions(
     attributes=frozenset({ALL_ATTRIBUTES}),
     user_input=UserInput.FULL,
 )
+
+
+def join(permissions: Sequence[Permissions]) -> Permissions:
+    """Return what any of them provides (RFC 4745 §10); the work grows with their sizes, not with their number."""
+    if len(permissions) < 2:
+        return permissions[0] if permissions else NOTHING
+    return Permissions(
+        services=frozenset().union(*(one.services for one in permissions)),
+        persons=frozenset().union(*(one.persons for one in permissions)),
+        devices=frozenset().union(*(one.devices for one in permissions)),
+        attributes=frozenset().union(*(one.attributes for one in permissions)),
+        user_input=max(one.user_input for one in permissions),
+        unknown=frozenset().union(*(one.unknown for one in permissions)),
+    )
