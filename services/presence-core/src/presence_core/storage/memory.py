@@ -1,16 +1,21 @@
 """The store in memory, for tests and the simulation: the same promises, the same refusals."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from presence_core.domain.documents import XcapDocument
+from presence_core.domain.watcher import WatcherKey
 from presence_core.store import (
     Changes,
+    Ending,
+    EndingKey,
     Fenced,
     ShardRows,
     StoreAway,
     StoredContact,
     StoredPublication,
     StoredSubscription,
+    StoredWatcher,
     WrongCluster,
 )
 
@@ -25,6 +30,10 @@ class MemoryStore:
         self.publications: dict[tuple[str, str, str], StoredPublication] = {}
         self.subscriptions: dict[str, StoredSubscription] = {}
         self.contacts: dict[tuple[str, str], StoredContact] = {}
+        self.watchers: dict[WatcherKey, StoredWatcher] = {}
+        self.endings: dict[EndingKey, Ending] = {}
+        self.documents: dict[str, tuple[XcapDocument, ...]] = {}
+        """What `load_documents` finds, by presentity; for tests to fill."""
 
     def _check(self) -> None:
         if self.away:
@@ -53,7 +62,16 @@ class MemoryStore:
             [_unparsed(row) for row in publications if row.shard in shards],
             [row for row in self.subscriptions.values() if row.shard in shards],
             [row for row in self.contacts.values() if row.shard in shards],
+            [row for row in self.watchers.values() if row.shard in shards],
+            sorted(
+                (row for row in self.endings.values() if row.shard in shards), key=lambda row: (row.until, row.name)
+            ),
         )
+
+    async def load_documents(self, aors: Collection[str]) -> dict[str, tuple[XcapDocument, ...]]:
+        """Return the XCAP documents of presentities, in the order of their URIs; () for one without any."""
+        self._check()
+        return {aor: tuple(sorted(self.documents.get(aor, ()), key=lambda document: document.uri)) for aor in aors}
 
     async def save(self, changes: Changes) -> None:
         """Save a batch whole; raise Fenced when an epoch of it is not the newest."""
@@ -70,6 +88,12 @@ class MemoryStore:
         for tag in changes.gone:
             self.subscriptions.pop(tag, None)
         self.contacts |= changes.contacts
+        self.watchers |= changes.watchers
+        for watcher in changes.gone_watchers:
+            self.watchers.pop(watcher, None)
+        self.endings |= changes.endings
+        for ending in changes.gone_endings:
+            self.endings.pop(ending, None)
 
     def _save_subscription(self, tag: str, row: StoredSubscription) -> None:
         before = self.subscriptions.get(tag)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
 import asyncpg
 
+from lamplighter_proto.documents import USAGES, Dialect
 from lamplighter_proto.ownership import shard_of
 from lamplighter_runtime.database import CONNECTION_ERRORS, load_migrations, load_queries, migrate
+from presence_core.domain.documents import XcapDocument
 from presence_core.storage import rows
 from presence_core.store import Changes, Fenced, ShardRows, StoreAway, WrongCluster
 
@@ -26,9 +28,10 @@ _PACKAGE = "presence_core.storage"
 class PostgresStore:
     """A Store over two connections, one that only saves and one for the rest, each made again when it breaks."""
 
-    def __init__(self, dsn: str, *, timeout: float) -> None:
+    def __init__(self, dsn: str, *, timeout: float, dialect: Dialect = "opensips") -> None:
         self._dsn = dsn
         self._timeout = timeout
+        self._usages = USAGES[dialect]
         self._sql = load_queries(_PACKAGE)
         self._connections: dict[str, Connection] = {}
         self._turns = {"save": asyncio.Lock(), "rest": asyncio.Lock()}
@@ -75,17 +78,33 @@ class PostgresStore:
                 [rows.publication(row) for row in await connection.fetch(self._sql["load_publications"], shards)],
                 [rows.subscription(row) for row in await connection.fetch(self._sql["load_subscriptions"], shards)],
                 [rows.contact(row) for row in await connection.fetch(self._sql["load_contacts"], shards)],
+                [rows.watcher(row) for row in await connection.fetch(self._sql["load_watchers"], shards)],
+                [rows.ending(row) for row in await connection.fetch(self._sql["load_endings"], shards)],
             )
+
+    async def load_documents(self, aors: Collection[str]) -> dict[str, tuple[XcapDocument, ...]]:
+        """Return the XCAP documents of presentities, in the order of their URIs; () for one without any."""
+        wanted = {rows.split_aor(aor): aor for aor in aors}
+        found: dict[str, list[XcapDocument]] = {aor: [] for aor in aors}
+        async with self._connection("rest") as connection:
+            stored = await connection.fetch(self._sql["load_documents"], *rows.columns(wanted, 2))
+        for row in stored:
+            usage = self._usages.get(row["doc_type"])
+            if usage is not None:
+                found[wanted[row["username"], row["domain"]]].append(rows.document(row, usage))
+        return {aor: tuple(documents) for aor, documents in found.items()}
 
     async def _adopt(self, connection: Connection) -> None:
         """Give the rows that another program brought (an import) to their shards."""
         strangers = await connection.fetch(self._sql["adopt_candidates"])
-        if not strangers:
+        watched = [row["presentity_uri"] for row in await connection.fetch(self._sql["adopt_watchers_candidates"])]
+        if not strangers and not watched:
             return
         count = cast(int, await connection.fetchval(self._sql["get_shards"]))
         for row in strangers:
             shard = shard_of(rows.join_aor(row["username"], row["domain"]), count)
             await connection.execute(self._sql["adopt"], row["username"], row["domain"], shard)
+        await connection.execute(self._sql["adopt_watchers"], watched, [shard_of(aor, count) for aor in watched])
 
     async def save(self, changes: Changes) -> None:
         """Save a batch in one transaction; raise Fenced when an epoch of it is not the newest."""
@@ -114,13 +133,31 @@ class PostgresStore:
         if changes.contacts:
             contacts = rows.columns(map(rows.contact_row, changes.contacts.values()), 9)
             await connection.execute(self._sql["save_contacts"], *contacts)
+        await self._save_watchers(connection, changes)
+        await self._save_endings(connection, changes)
+
+    async def _save_watchers(self, connection: Connection, changes: Changes) -> None:
+        if changes.watchers:
+            watchers = rows.columns(map(rows.watcher_row, changes.watchers.values()), 11)
+            await connection.execute(self._sql["save_watchers"], *watchers)
+        if changes.gone_watchers:
+            gone = rows.columns(map(rows.watcher_key, changes.gone_watchers), 4)
+            await connection.execute(self._sql["delete_watchers"], *gone)
+
+    async def _save_endings(self, connection: Connection, changes: Changes) -> None:
+        if changes.endings:
+            endings = rows.columns(map(rows.ending_row, changes.endings.values()), 6)
+            await connection.execute(self._sql["save_endings"], *endings)
+        if changes.gone_endings:
+            gone = rows.columns(map(rows.ending_key, changes.gone_endings), 4)
+            await connection.execute(self._sql["delete_endings"], *gone)
 
     async def _save_publications(self, connection: Connection, changes: Changes) -> None:
         table = rows.columns(map(rows.publication_row, changes.publications.values()), 15)
         await self._fenced(connection, "save_publications", changes, table, len(changes.publications))
 
     async def _save_subscriptions(self, connection: Connection, changes: Changes) -> None:
-        table = rows.columns(map(rows.subscription_row, changes.subscriptions.values()), 29)
+        table = rows.columns(map(rows.subscription_row, changes.subscriptions.values()), 32)
         await self._fenced(connection, "save_subscriptions", changes, table, len(changes.subscriptions))
 
     async def _fenced(

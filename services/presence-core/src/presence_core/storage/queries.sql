@@ -23,6 +23,16 @@ SELECT DISTINCT username, domain FROM presentity WHERE shard IS NULL;
 -- $1 username, $2 domain, $3 shard.
 UPDATE presentity SET shard = $3 WHERE username = $1 AND domain = $2 AND shard IS NULL;
 
+-- name: adopt_watchers_candidates
+-- Presentities whose watchers another program brought. Other servers' own numbers of a status mean nothing to us.
+SELECT DISTINCT presentity_uri FROM watchers WHERE shard IS NULL AND status BETWEEN 1 AND 4;
+
+-- name: adopt_watchers
+-- $1 presentities, $2 shards.
+UPDATE watchers w SET shard = n.shard, watcher_id = gen_random_uuid()::text
+FROM unnest($1::text[], $2::int[]) n (presentity, shard)
+WHERE w.presentity_uri = n.presentity AND w.shard IS NULL AND w.status BETWEEN 1 AND 4;
+
 -- name: load_publications
 SELECT username, domain, event, etag, expires, received_time, body, pub, shard, content_type, sender, callid, cseq,
        from_tag, modified
@@ -31,12 +41,28 @@ FROM presentity WHERE shard = ANY($1::int[]) ORDER BY modified, id;
 -- name: load_subscriptions
 SELECT presentity_uri, watcher_uri, event, event_id, to_tag, from_tag, callid, local_cseq, remote_cseq, contact,
        record_route, expires, status, reason, socket_info, local_contact, shard, local_uri, remote_uri,
-       event_header, accept, edge, flow_remote, flow_connection, notified
+       event_header, accept, edge, flow_remote, flow_connection, notified, display_name, inserted_time, cause
 FROM active_watchers WHERE shard = ANY($1::int[]) ORDER BY id;
 
 -- name: load_contacts
 SELECT username, domain, contact, expires, q, instance, callid, cseq, shard
 FROM location WHERE shard = ANY($1::int[]) ORDER BY contact;
+
+-- name: load_watchers
+SELECT presentity_uri, watcher_username, watcher_domain, event, status, reason, inserted_time, shard, watcher_uri,
+       watcher_id, display_name
+FROM watchers WHERE shard = ANY($1::int[]) ORDER BY id;
+
+-- name: load_endings
+SELECT username, domain, event, name, until, shard
+FROM ending WHERE shard = ANY($1::int[]) ORDER BY until, name COLLATE "C";
+
+-- name: load_documents
+-- $1 usernames, $2 domains in lower case. Whoever wrote the rows may have kept another case of the domain.
+SELECT n.username, n.domain, x.doc_type, x.doc_uri, x.etag, x.doc
+FROM unnest($1::text[], $2::text[]) n (username, domain)
+JOIN xcap x ON x.username = n.username AND lower(x.domain) = n.domain
+ORDER BY x.doc_uri COLLATE "C", x.doc_type;
 
 -- name: save_publications
 -- $1 shards and $2 epochs of the batch; then the columns.
@@ -63,18 +89,20 @@ WITH held AS MATERIALIZED (
 INSERT INTO active_watchers (presentity_uri, watcher_username, watcher_domain, to_user, to_domain, event, event_id,
                              to_tag, from_tag, callid, local_cseq, version, remote_cseq, contact, record_route,
                              expires, status, reason, socket_info, local_contact, shard, watcher_uri, local_uri,
-                             remote_uri, event_header, accept, edge, flow_remote, flow_connection)
+                             remote_uri, event_header, accept, edge, flow_remote, flow_connection, display_name,
+                             inserted_time, cause)
 SELECT n.* FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
                        $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[],
                        $16::text[], $17::text[], $18::int[], $19::int[], $20::text[], $21::text[], $22::text[],
                        $23::int[], $24::text[], $25::text[], $26::text[], $27::text[], $28::text[], $29::text[],
-                       $30::text[], $31::bigint[]) n
+                       $30::text[], $31::bigint[], $32::text[], $33::int[], $34::text[]) n
 WHERE (SELECT count(*) FROM held) = cardinality($1::int[])
 ON CONFLICT (to_tag) DO UPDATE
 SET remote_cseq = excluded.remote_cseq, contact = excluded.contact, expires = excluded.expires,
     status = excluded.status, reason = excluded.reason, socket_info = excluded.socket_info,
     local_contact = excluded.local_contact, accept = excluded.accept, edge = excluded.edge,
-    flow_remote = excluded.flow_remote, flow_connection = excluded.flow_connection;
+    flow_remote = excluded.flow_remote, flow_connection = excluded.flow_connection,
+    display_name = excluded.display_name, cause = excluded.cause;
 
 -- name: save_progress
 -- $1 local tags, $2 CSeq limits, $3 hashes of confirmed documents. Behind `held` in one transaction.
@@ -95,6 +123,35 @@ SELECT n.* FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[]
 ON CONFLICT (username, domain, contact) DO UPDATE
 SET expires = excluded.expires, q = excluded.q, instance = excluded.instance, callid = excluded.callid,
     cseq = excluded.cseq;
+
+-- name: save_watchers
+-- The columns. Behind `held` in one transaction.
+INSERT INTO watchers (presentity_uri, watcher_username, watcher_domain, event, status, reason, inserted_time, shard,
+                      watcher_uri, watcher_id, display_name)
+SELECT n.* FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::int[], $8::int[],
+                       $9::text[], $10::text[], $11::text[]) n
+ON CONFLICT (presentity_uri, watcher_username, watcher_domain, event) DO UPDATE
+SET status = excluded.status, reason = excluded.reason, inserted_time = excluded.inserted_time,
+    shard = excluded.shard, watcher_uri = excluded.watcher_uri, watcher_id = excluded.watcher_id,
+    display_name = excluded.display_name;
+
+-- name: delete_watchers
+-- The columns of the key. Behind `held` in one transaction.
+DELETE FROM watchers w USING unnest($1::text[], $2::text[], $3::text[], $4::text[]) n (presentity, username, domain,
+                                                                                       event)
+WHERE w.presentity_uri = n.presentity AND w.watcher_username = n.username AND w.watcher_domain = n.domain
+  AND w.event = n.event;
+
+-- name: save_endings
+-- The columns. Behind `held` in one transaction.
+INSERT INTO ending (username, domain, event, name, until, shard)
+SELECT n.* FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::int[]) n
+ON CONFLICT (username, domain, event, name) DO UPDATE SET until = excluded.until, shard = excluded.shard;
+
+-- name: delete_endings
+-- The columns of the key. Behind `held` in one transaction.
+DELETE FROM ending e USING unnest($1::text[], $2::text[], $3::text[], $4::text[]) n (username, domain, event, name)
+WHERE e.username = n.username AND e.domain = n.domain AND e.event = n.event AND e.name = n.name;
 
 -- name: held
 -- $1 shards and $2 epochs. How many of them are still ours; locks them until the end of the transaction.

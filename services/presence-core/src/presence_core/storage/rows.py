@@ -1,14 +1,24 @@
-"""Between the core's values and the rows of the four tables (2010 columns, our own behind them)."""
+"""Between the core's values and the rows of the tables (those of 2010 with their columns, our own behind them)."""
 
 from collections.abc import Iterable, Sequence
 
 import asyncpg
 
 from lamplighter_proto import Dialog, DialogRoute, Flow, Transaction
+from presence_core.domain.documents import XcapDocument
 from presence_core.domain.presentity import Publication
 from presence_core.domain.registration import Contact
 from presence_core.domain.subscription import Status, Subscription
-from presence_core.store import Progress, StoredContact, StoredPublication, StoredSubscription
+from presence_core.domain.watcher import KnownWatcher, WatcherKey
+from presence_core.store import (
+    Ending,
+    EndingKey,
+    Progress,
+    StoredContact,
+    StoredPublication,
+    StoredSubscription,
+    StoredWatcher,
+)
 
 Row = asyncpg.Record
 Columns = list[list[object]]
@@ -113,6 +123,9 @@ def subscription_row(stored: StoredSubscription) -> tuple[object, ...]:
         flow.edge,
         flow.remote,
         flow.connection,
+        one.display_name,
+        one.since,
+        one.cause,
     )
 
 
@@ -130,6 +143,9 @@ def subscription(row: Row) -> StoredSubscription:
         accept=None if accept is None else tuple(accept.split(_SEPARATOR)) if accept else (),
         status=Status(row["status"]),
         reason=row["reason"],
+        display_name=row["display_name"],
+        since=row["inserted_time"],
+        cause=row["cause"],
     )
     return StoredSubscription(
         shard=row["shard"], subscription=one, cseq_limit=row["local_cseq"], notified=row["notified"]
@@ -194,3 +210,68 @@ def contact(row: Row) -> StoredContact:
             cseq=row["cseq"],
         ),
     )
+
+
+def watcher_row(stored: StoredWatcher) -> tuple[object, ...]:
+    """Return the columns of save_watchers."""
+    one = stored.watcher
+    return (
+        one.presentity,
+        *split_aor(one.watcher),
+        one.event,
+        int(one.status),
+        one.reason or None,
+        one.inserted,
+        stored.shard,
+        one.watcher,
+        one.id,
+        one.display_name,
+    )
+
+
+def watcher_key(key: WatcherKey) -> tuple[str, ...]:
+    """Return the columns of delete_watchers."""
+    presentity, watcher, event = key
+    return (presentity, *split_aor(watcher), event)
+
+
+def watcher(row: Row) -> StoredWatcher:
+    """Return the watcher of a row; a row that another program brought has no watcher_uri."""
+    one = KnownWatcher(
+        presentity=row["presentity_uri"],
+        watcher=row["watcher_uri"] or join_aor(row["watcher_username"], row["watcher_domain"]),
+        event=row["event"],
+        status=Status(row["status"]),
+        reason=row["reason"] or "",
+        inserted=row["inserted_time"],
+        id=row["watcher_id"],
+        display_name=row["display_name"],
+    )
+    return StoredWatcher(shard=row["shard"], watcher=one)
+
+
+def ending_row(ending: Ending) -> tuple[object, ...]:
+    """Return the columns of save_endings."""
+    return (*split_aor(ending.aor), ending.event, ending.name, ending.until, ending.shard)
+
+
+def ending_key(key: EndingKey) -> tuple[str, ...]:
+    """Return the columns of delete_endings."""
+    aor, event, name = key
+    return (*split_aor(aor), event, name)
+
+
+def ending(row: Row) -> Ending:
+    """Return the ending of a row."""
+    return Ending(
+        shard=row["shard"],
+        aor=join_aor(row["username"], row["domain"]),
+        event=row["event"],
+        name=row["name"],
+        until=row["until"],
+    )
+
+
+def document(row: Row, usage: str) -> XcapDocument:
+    """Return the XCAP document of a row."""
+    return XcapDocument(usage=usage, uri=row["doc_uri"], etag=row["etag"], body=row["doc"])
