@@ -10,21 +10,27 @@ from functools import cache
 from zlib import crc32
 
 from event_packages.documents.pidf_reading import DECLARED, Part, PidfDocument, read
+from event_packages.xml import Element, quote
 from event_packages.xml import parse as parse_xml
-from event_packages.xml import quote
 
 CONTENT_TYPE = "application/pidf+xml"
 
 NEUTRAL = (Part("tuple", "t9ae21c40", "", b'<tuple id="t9ae21c40"><status><basic>closed</basic></status></tuple>'),)
 """What is said of somebody of whom nothing is known, or may be known (RFC 5025 §3.2.1, polite-block)."""
+_NEUTRAL_END = b'">%b</presence>\n' % NEUTRAL[0].xml
 
-_PLACES = {"tuple": 0, "note": 1, "person": 2, "device": 2, "other": 2}
+_PLACES = {"tuple": 0, "spare": -1, "note": 1, "person": 2, "device": 2, "other": 2}
 _PREFIXES = {prefix: namespace for namespace, prefix in DECLARED.items()}
 
 
 def parse(body: bytes) -> PidfDocument:
     """Return a published document; raise BadRequest for what is no PIDF."""
-    document = read(parse_xml(body))
+    return document_of(parse_xml(body))
+
+
+def document_of(root: Element) -> PidfDocument:
+    """Return what a tree says; raise BadRequest for what is no PIDF."""
+    document = read(root)
     return document if len(document.parts) < 2 else PidfDocument(tuple(_merged([document])))
 
 
@@ -43,6 +49,20 @@ def write(entity: str, parts: Sequence[Part]) -> bytes:
     parts = parts or NEUTRAL
     start = _start(tuple(sorted({prefix for part in parts for prefix in part.prefixes})))
     return b"".join([start, quote(entity).encode(), b">", *[part.xml for part in parts], b"</presence>\n"])
+
+
+def is_neutral(document: bytes) -> bool:
+    """Return whether a composed document says nothing of its entity."""
+    return document.endswith(_NEUTRAL_END)
+
+
+def sphere(documents: Sequence[object]) -> str:
+    """Return the sphere of the presentity (RFC 4480 §3.11), "" for none and where its persons contradict each other."""
+    published = [document for document in reversed(documents) if isinstance(document, PidfDocument)]
+    if not any([part.spheres for document in published for part in document.parts]):
+        return ""
+    spheres = {sphere for part in _merged(published) for sphere in part.spheres}
+    return spheres.pop() if len(spheres) == 1 else ""
 
 
 @cache
@@ -67,7 +87,14 @@ def _merged(newest_first: Sequence[PidfDocument]) -> list[Part]:
                 seen |= {thing, (*thing, part.owner)}
                 unique = _with_free_id(part, kept)
                 kept[unique.id] = unique
-    return sorted(kept.values(), key=lambda part: _PLACES[part.kind])
+    parts = sorted(kept.values(), key=lambda part: _PLACES[part.kind])
+    return _without_spares(parts) if parts and parts[0].kind == "spare" else parts
+
+
+def _without_spares(parts: list[Part]) -> list[Part]:
+    """Return parts without the spare tuples, which come first, unless there are no others."""
+    others = [part for part in parts if part.kind != "spare"]
+    return others if others and others[0].kind == "tuple" else parts
 
 
 def _is_outdated(thing: tuple[str, str], owner: str, seen: Container[tuple[str, ...]]) -> bool:

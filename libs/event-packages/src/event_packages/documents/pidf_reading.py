@@ -14,13 +14,14 @@ from zlib import crc32
 
 from event_packages.documents.writing import Vocabulary, Writer
 from event_packages.errors import BadRequest
-from event_packages.xml import Element, escape, text_of
+from event_packages.xml import Element, escape, split_name, text_of
 
 PIDF = "urn:ietf:params:xml:ns:pidf"
 DATA_MODEL = "urn:ietf:params:xml:ns:pidf:data-model"
+RPID = "urn:ietf:params:xml:ns:pidf:rpid"
 DECLARED = {
     DATA_MODEL: "dm",
-    "urn:ietf:params:xml:ns:pidf:rpid": "rpid",
+    RPID: "rpid",
     "urn:ietf:params:xml:ns:pidf:timed-status": "ts",
     "urn:ietf:params:xml:ns:pidf:cipid": "ci",
     "urn:ietf:params:xml:ns:pidf:caps": "caps",
@@ -37,11 +38,12 @@ _ROOT, _TUPLE, _NOTE, _STATUS, _BASIC, _CONTACT, _TIMESTAMP = (
 _PERSON, _DEVICE, _DEVICE_ID, _DM_NOTE, _DM_TIMESTAMP = (
     f"{{{DATA_MODEL}}}{name}" for name in ("person", "device", "deviceID", "note", "timestamp")
 )
+_SPHERE = f"{{{RPID}}}sphere"
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
 _VOCABULARY = Vocabulary(
     {PIDF: "", **DECLARED},
     "pidf",
-    nameless="urn:ietf:params:xml:ns:pidf:rpid",
+    nameless=RPID,
     misplaced=frozenset({_ROOT, _PERSON, _DEVICE, _DEVICE_ID}),
     values={f"{{{PIDF}}}mustUnderstand": re.compile("0|1|false|true"), _LANG: _LANGUAGE},
 )
@@ -58,7 +60,8 @@ _DATE_TIME = re.compile(
     r"(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])?"
 )
 
-Kind = Literal["tuple", "note", "person", "device", "other"]
+Kind = Literal["tuple", "spare", "note", "person", "device", "other"]
+"""A spare is a tuple that counts only where there is no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class Part:
     """Those that it needs declared at the root."""
     given: str = ""
     """The id that the publisher gave it, if it has another now."""
+    spheres: tuple[str, ...] = ()
+    """Those that a person says to be in (RFC 4480 §3.11)."""
 
     def renamed(self, new: str) -> "Part":
         """Return the part with another id."""
@@ -199,7 +204,15 @@ def _person(element: Element, index: int, writer: Writer) -> Part:
     extensions, _, notes, timestamp = _data(element, writer)
     content = f"{extensions}{notes}{timestamp}"
     written = f'<dm:person id="{identifier}">{content}</dm:person>'
-    return Part("person", identifier, "", written.encode(), writer.take_used())
+    spheres = _spheres(element) if "<rpid:sphere" in extensions else ()
+    return Part("person", identifier, "", written.encode(), writer.take_used(), spheres=spheres)
+
+
+def _spheres(person: Element) -> tuple[str, ...]:
+    """Return spheres by their name or, of those that have one, by the name of their element; unknown is none."""
+    found = person.iterchildren(_SPHERE)
+    names = (split_name(str(child[0].tag))[1] if len(child) else text_of(child).strip() for child in found)
+    return tuple(sorted({name for name in names if name not in ("", "unknown")}))
 
 
 def _device(element: Element, index: int, writer: Writer) -> Part | None:
