@@ -4,16 +4,28 @@ import asyncio
 import secrets
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import asyncpg
 import pytest
 
 from lamplighter_proto.ownership import shard_of
+from lamplighter_runtime.database import load_migrations, migrate
 from presence_core.domain.keys import LONGEST_KEY
 from presence_core.domain.presentity import Publication
+from presence_core.domain.subscription import Status
+from presence_core.domain.watcher import KnownWatcher
 from presence_core.storage.postgres import PostgresStore
-from presence_core.store import Changes, Fenced, StoreAway, StoredContact, StoredPublication, StoredSubscription
+from presence_core.store import (
+    Changes,
+    Fenced,
+    StoreAway,
+    StoredContact,
+    StoredPublication,
+    StoredSubscription,
+    StoredWatcher,
+)
 
 MakePublication = Callable[..., Publication]
 
@@ -89,6 +101,95 @@ async def test_row_of_another_program_is_adopted_by_its_shard(dsn: str, postgres
     (row,) = (await postgres_store.load([shard])).publications
 
     assert (row.aor, row.publication.etag, row.publication.body) == ("sip:alice@example.com", "a.1", b"x")
+
+
+async def test_watcher_of_another_program_is_adopted_by_the_shard_of_its_presentity(
+    dsn: str, postgres_store: PostgresStore
+) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(
+        "INSERT INTO watchers (presentity_uri, watcher_username, watcher_domain, event, status, reason, inserted_time) "
+        "VALUES ('sip:alice@example.com', 'bob', 'example.org', 'presence', 3, 'rejected', 7), "
+        "('sip:alice@example.com', 'carol', 'example.org', 'presence', 2, NULL, 8), "
+        "('sip:alice@example.com', 'dave', 'example.org', 'presence', 5, NULL, 9)"
+    )
+    await connection.close()
+    shard = shard_of("sip:alice@example.com", 64)
+
+    bob, carol = (one.watcher for one in (await postgres_store.load([shard])).watchers)
+
+    assert (bob.presentity, bob.watcher) == ("sip:alice@example.com", "sip:bob@example.org")
+    assert (bob.status, bob.reason, bob.inserted) == (Status.TERMINATED, "rejected", 7)
+    assert (carol.watcher, carol.status, carol.reason) == ("sip:carol@example.org", Status.PENDING, "")
+    assert bob.id
+    assert carol.id
+    assert bob.id != carol.id
+
+
+async def test_adopted_watcher_is_replaced_and_forgotten_as_one_of_ours(
+    dsn: str, postgres_store: PostgresStore
+) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(
+        "INSERT INTO watchers (presentity_uri, watcher_username, watcher_domain, event, status, inserted_time) "
+        "VALUES ('sip:alice@example.com', 'bob', 'example.org', 'presence', 2, 7)"
+    )
+    shard = shard_of("sip:alice@example.com", 64)
+    epochs = await postgres_store.claim({shard: 1}, "core-1")
+    (waiting,) = (await postgres_store.load([shard])).watchers
+    active = replace(waiting, watcher=replace(waiting.watcher, status=Status.ACTIVE))
+
+    await postgres_store.save(Changes(epochs, watchers={active.watcher.key: active}))
+
+    assert (await postgres_store.load([shard])).watchers == [active]
+    await postgres_store.save(Changes(epochs, gone_watchers={active.watcher.key: shard}))
+    assert await connection.fetchval("SELECT count(*) FROM watchers") == 0
+    await connection.close()
+
+
+async def test_watcher_without_a_reason_has_none_in_its_row(dsn: str, postgres_store: PostgresStore) -> None:
+    epochs = await postgres_store.claim({3: 1}, "core-1")
+    known = KnownWatcher(
+        presentity="sip:alice@example.com",
+        watcher="sip:bob@example.org",
+        event="presence",
+        status=Status.PENDING,
+        reason="",
+        inserted=7,
+        id="1",
+    )
+
+    await postgres_store.save(Changes(epochs, watchers={known.key: StoredWatcher(shard=3, watcher=known)}))
+
+    connection = await asyncpg.connect(dsn)
+    row = await connection.fetchrow(
+        "SELECT watcher_username, watcher_domain, status, reason, inserted_time FROM watchers"
+    )
+    assert row is not None
+    assert tuple(row) == ("bob", "example.org", 2, None, 7)
+    await connection.close()
+
+
+async def test_rows_of_the_first_schema_are_kept_by_the_second(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    first, *_ = load_migrations("presence_core.storage")
+    await migrate(connection, [first])
+    await connection.execute("INSERT INTO cluster (shards) VALUES (64)")
+    await connection.execute(
+        "INSERT INTO active_watchers (presentity_uri, watcher_username, watcher_domain, to_user, to_domain, to_tag, "
+        "from_tag, callid, local_cseq, remote_cseq, contact, expires, status, socket_info, local_contact, shard) "
+        "VALUES ('sip:alice@example.com', 'bob', 'example.org', 'alice', 'example.com', 't', 'f', 'c', 1000, 1, "
+        "'sip:bob@192.0.2.9', 5000, 1, 'UDP:192.0.2.1:5060', '<sip:192.0.2.1>', 3)"
+    )
+    store = PostgresStore(dsn, timeout=5.0)
+
+    await store.open(64)
+
+    (row,) = (await store.load([3])).subscriptions
+    assert (row.subscription.display_name, row.subscription.cause) == ("", "subscribe")
+    assert row.subscription.since > 1_700_000_000
+    await store.close()
+    await connection.close()
 
 
 async def test_second_core_finds_the_schema_in_place(dsn: str, postgres_store: PostgresStore) -> None:

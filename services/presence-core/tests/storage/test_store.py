@@ -100,6 +100,33 @@ async def test_subscription_is_loaded_as_it_was_saved(
     assert (await store.load([3])).subscriptions == [saved]
 
 
+async def test_what_watcher_information_tells_of_a_subscription_is_loaded_as_it_was_saved(
+    store: Store, stored_subscription: MakeSubscription
+) -> None:
+    epochs = await store.claim({3: 1}, "core-1")
+    first = stored_subscription()
+    told = replace(first.subscription, display_name="Bob \u00e4", since=1_700_000_000, cause="approved")
+    saved = replace(first, subscription=told)
+
+    await store.save(changes(epochs, [], [saved]))
+
+    assert (await store.load([3])).subscriptions == [saved]
+
+
+async def test_refresh_takes_the_cause_and_keeps_when_it_began(
+    store: Store, stored_subscription: MakeSubscription
+) -> None:
+    epochs = await store.claim({3: 1}, "core-1")
+    first = stored_subscription()
+    began = replace(first, subscription=replace(first.subscription, since=1000))
+    after = replace(began, subscription=replace(began.subscription, cause="approved", display_name="Bob"))
+    await store.save(changes(epochs, [], [began]))
+
+    await store.save(changes(epochs, [], [after]))
+
+    assert (await store.load([3])).subscriptions == [after]
+
+
 async def test_refresh_keeps_progress_and_takes_the_rest(store: Store, stored_subscription: MakeSubscription) -> None:
     epochs = await store.claim({3: 1}, "core-1")
     await store.save(changes(epochs, [], [stored_subscription()]))
