@@ -2,6 +2,7 @@ import pytest
 
 from lamplighter_cli.presence_text import PIDF_TYPE, State, write
 from lamplighter_cli.show import describe, line, raw
+from lamplighter_cli.tables import Table
 from lamplighter_cli.watch import Notice
 from sip.fields import SubscriptionState
 
@@ -29,14 +30,19 @@ def notice(body: bytes = b"", content_type: str = "", state: str = "active;expir
             notice(b"Messages-Waiting: yes\r\nVoice-Message: 2/8\r\n", "application/simple-message-summary"),
             "Messages-Waiting: yes | Voice-Message: 2/8",
         ),
+        (
+            notice(b"Messages-Waiting: yes\r\n\r\nSubject: hi\r\n\r\n", "application/simple-message-summary"),
+            "Messages-Waiting: yes | Subject: hi",
+        ),
+        (notice(b"<w/>", "application/watcherinfo+xml", "pending;expires=60"), "pending: no watchers"),
     ],
 )
 def test_notice_in_words_says_its_state_first(told: Notice, expected: str) -> None:
-    assert describe(told) == expected
+    assert describe(told, Table()) == expected
 
 
 def test_notice_line_has_time_presentity_and_state() -> None:
-    text = line("sip:a@example.com", notice(OPEN, PIDF_TYPE), 0.0).plain
+    text = line("sip:a@example.com", notice(OPEN, PIDF_TYPE), 0.0, Table()).plain
 
     assert text[2] == text[5] == ":"
     assert text[8:] == ' sip:a@example.com open "at my desk" [busy]'
@@ -45,5 +51,14 @@ def test_notice_line_has_time_presentity_and_state() -> None:
 def test_notice_with_control_characters_cannot_move_the_cursor() -> None:
     told = notice(b"\x1b[2J\x07", "text/plain")
 
-    assert "\x1b" not in line("sip:a@example.com", told, 0.0).plain
+    assert "\x1b" not in line("sip:a@example.com", told, 0.0, Table()).plain
     assert "\x1b" not in raw(told).plain
+
+
+def test_notice_line_of_calls_has_the_style_of_the_first_one() -> None:
+    body = b"<d><dialog id='1'><state>early</state></dialog><dialog id='2'><state>confirmed</state></dialog></d>"
+
+    text = line("sip:a@example.com", notice(body, DIALOG), 0.0, Table())
+
+    assert text.plain.endswith(" early, confirmed")
+    assert "bold yellow" in [span.style for span in text.spans]

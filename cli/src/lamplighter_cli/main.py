@@ -18,6 +18,7 @@ from lamplighter_cli.data import default_folder
 from lamplighter_cli.errors import CommandError
 from lamplighter_cli.options import Options, Policy, Store, Xcap, unsupported
 from lamplighter_cli.publish import Publishing, publish
+from lamplighter_cli.tables import Table
 from lamplighter_cli.up import up
 from lamplighter_cli.watch import Notice, Watching, watch
 from lamplighter_runtime import clock
@@ -112,7 +113,7 @@ def up_command(
 @app.command("watch")
 def watch_command(
     uri: Uri,
-    event: Annotated[str, typer.Option(help="Event package.")] = "presence",
+    event: Annotated[str, typer.Option(help="presence, presence.winfo, dialog, message-summary, …")] = "presence",
     server: Server = "127.0.0.1:5060",  # type: ignore[assignment]
     watcher: Annotated[
         str, typer.Option("--as", parser=_uri, metavar="URI", help="Who watches.")
@@ -124,13 +125,13 @@ def watch_command(
     seconds: Annotated[float, typer.Option(min=0, help="End after so many seconds; 1 if --count was not reached.")] = 0,
 ) -> None:
     """Subscribe to somebody's state and print it whenever it changes."""
-    console, errors = Console(), Console(stderr=True)
+    console, errors, table = Console(), Console(stderr=True), Table()
     wanted = Watching(
         uri=uri, event=event, watcher=watcher, server=server, tcp=tcp, expires=expires, count=count, seconds=seconds
     )
 
     def on_notice(notice: Notice) -> None:
-        text = show.raw(notice) if raw else show.line(uri, notice, clock.wall())
+        text = show.raw(notice) if raw else show.line(uri, notice, clock.wall(), table)
         console.print(text, soft_wrap=True, highlight=False)
 
     _run(watch(wanted, on_notice, lambda line: errors.print(line, style="yellow", markup=False, highlight=False)))

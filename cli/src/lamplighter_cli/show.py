@@ -4,22 +4,21 @@ from datetime import datetime
 
 from rich.text import Text
 
-from event_packages.errors import BadRequest
-from event_packages.xml import local_name, parse
 from lamplighter_cli import presence_text
 from lamplighter_cli.logs import printable
+from lamplighter_cli.tables import DIALOG_TYPE, WATCHERS_TYPE, Table
 from lamplighter_cli.watch import Notice
 
 _STYLES = {"open": "bold green", "closed": "bold red", "confirmed": "bold red", "early": "bold yellow"}
 
 
-def line(uri: str, notice: Notice, now: float) -> Text:
+def line(uri: str, notice: Notice, now: float, table: Table) -> Text:
     """Return time (local, of `now` in epoch seconds), presentity and state."""
-    said, *more = describe(notice).split(" ", 1)
+    said, *more = describe(notice, table).split(" ", 1)
     text = Text()
     text.append(f"{datetime.fromtimestamp(now):%H:%M:%S} ", style="dim")
     text.append(f"{uri} ", style="cyan")
-    text.append(printable(said), style=_STYLES.get(said, "bold"))
+    text.append(printable(said), style=_STYLES.get(said.rstrip(","), "bold"))
     for rest in more:
         text.append(f" {printable(rest)}")
     return text
@@ -31,30 +30,21 @@ def raw(notice: Notice) -> Text:
     return Text(f"Subscription-State: {notice.state}\nContent-Type: {notice.content_type or '-'}\n\n{printable(body)}")
 
 
-def describe(notice: Notice) -> str:
-    """Return in words what a NOTIFY says, its state first."""
+def describe(notice: Notice, table: Table) -> str:
+    """Return in words what a NOTIFY says, its state first; `table` holds what the ones before have said."""
     state = notice.state
     if state.state == "terminated":
         return f"terminated ({state.reason or 'no reason given'})"
-    said = _body(notice.content_type.partition(";")[0].strip().lower(), notice.body)
+    said = _body(notice.content_type.partition(";")[0].strip().lower(), notice.body, table)
     return said if state.state == "active" else f"{state.state}: {said}"
 
 
-def _body(content_type: str, body: bytes) -> str:
+def _body(content_type: str, body: bytes, table: Table) -> str:
     if not body:
         return "unknown"
     if content_type == presence_text.PIDF_TYPE:
         return str(presence_text.read(body) or "unreadable")
-    if content_type == "application/dialog-info+xml":
-        return _calls(body)
-    return " | ".join(body.decode(errors="replace").split("\n")).replace("\r", "").strip(" |")
-
-
-def _calls(body: bytes) -> str:
-    """Return the states of the calls (RFC 4235 §4.1.4), `idle` without any."""
-    try:
-        root = parse(body)
-    except BadRequest:
-        return "unreadable"
-    states = [(element.text or "").strip() for element in root.iter() if local_name(element)[1] == "state"]
-    return " ".join(state for state in states if state != "terminated") or "idle"
+    if content_type in (DIALOG_TYPE, WATCHERS_TYPE):
+        return table.take(content_type, body)
+    lines = [line.strip() for line in body.decode(errors="replace").split("\n")]
+    return " | ".join([line for line in lines if line])

@@ -18,7 +18,7 @@ ACCEPT = {
     "dialog": "application/dialog-info+xml",
     "message-summary": "application/simple-message-summary",
     "presence.winfo": "application/watcherinfo+xml",
-    "xcap-diff": "application/xcap-diff+xml",
+    "dialog.winfo": "application/watcherinfo+xml",
 }
 FINAL_NOTIFY_SECONDS = 2.0
 _FOR_GOOD = ("rejected", "noresource", "invariant")
@@ -150,7 +150,7 @@ class Watcher:
         wanted = self._wanted
         uri, headers = self._dialog.where()
         headers += [("Contact", f"<{await self._agent.contact()}>"), ("Event", wanted.event)]
-        if accept := ACCEPT.get(wanted.event):
+        if accept := ACCEPT.get(wanted.event.partition(";")[0].strip()):
             headers.append(("Accept", accept))
         headers.append(("Expires", str(expires)))
         return await self._agent.request("SUBSCRIBE", uri, self._dialog.sequence, headers)
