@@ -1,0 +1,1 @@
+"""What xcap-sync decides, without I/O."""

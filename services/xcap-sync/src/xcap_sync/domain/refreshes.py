@@ -1,0 +1,144 @@
+"""Refreshes that no core has confirmed yet.
+
+Rule 1: of one presentity at most one is under way; what is asked meanwhile is one more, sent after it.
+Rule 2: a confirmation of what was sent before a change says nothing of that change: the later one has an id of its own.
+Rule 3: it goes to whoever owns the shard when it is sent; without an owner it waits.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+
+from lamplighter_proto import Refresh
+from lamplighter_proto.ownership import shard_of
+
+Done = Callable[[bool], None]
+"""Hears whether a refresh was confirmed; False when it was given up."""
+OwnerOf = Callable[[int], str | None]
+
+ALL_SHARDS = -1
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A presentity, or everything (presentity "") of one core."""
+
+    presentity: str
+    core: str = ""
+
+
+@dataclass(slots=True)
+class _Pending:
+    id: int
+    deadline: float
+    next_send: float
+    sent: bool = False
+    done: list[Done] = field(default_factory=list)
+    later: list[Done] | None = None
+    """Who asked after it was sent; None: nobody did."""
+    later_deadline: float = 0.0
+
+
+class Refreshes:
+    """The table of refreshes under way; `first_id` differs from life to life of a process."""
+
+    def __init__(self, instance: str, shards: int, *, patience: float, resend: float = 1.0, first_id: int = 1) -> None:
+        self._instance = instance
+        self._shards = shards
+        self._patience = patience
+        self._resend = resend
+        self._ids = count(first_id)
+        self._pending: dict[_Key, _Pending] = {}
+        self._keys: dict[int, _Key] = {}
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def ask(self, presentity: str, now: float, done: Done | None = None) -> None:
+        """Want a presentity decided anew by the owner of its shard; `due` says what to send."""
+        self._ask(_Key(presentity), now, done)
+
+    def ask_all(self, cores: Iterable[str], now: float) -> None:
+        """Want everything decided anew by each of some cores."""
+        for core in cores:
+            self._ask(_Key("", core), now, None)
+
+    def _ask(self, key: _Key, now: float, done: Done | None) -> None:
+        pending = self._pending.get(key)
+        if pending is None:
+            pending = self._pending[key] = self._new(key, now)
+        deadline = now + self._patience
+        if not pending.sent:
+            pending.deadline, waiting = deadline, pending.done
+        else:
+            pending.later = waiting = [] if pending.later is None else pending.later
+            pending.later_deadline = deadline
+        if done is not None:
+            waiting.append(done)
+
+    def _new(self, key: _Key, now: float) -> _Pending:
+        number = next(self._ids)
+        self._keys[number] = key
+        return _Pending(id=number, deadline=now + self._patience, next_send=now)
+
+    def due(self, now: float, owner_of: OwnerOf) -> list[tuple[str, Refresh]]:
+        """Return what is to be sent now, each with the core it is for."""
+        sends = []
+        for key, pending in self._pending.items():
+            if pending.next_send > now:
+                continue
+            shard = shard_of(key.presentity, self._shards) if key.presentity else ALL_SHARDS
+            owner = key.core or owner_of(shard)
+            if owner is None:
+                continue
+            self._follow_up(key, pending)
+            pending.sent, pending.next_send = True, now + self._resend
+            refresh = Refresh(id=pending.id, xcap_sync=self._instance, shard=shard, presentity=key.presentity)
+            sends.append((owner, refresh))
+        return sends
+
+    def _follow_up(self, key: _Key, pending: _Pending) -> None:
+        """Let one send stand for what was asked before and since."""
+        if pending.later is None:
+            return
+        del self._keys[pending.id]
+        pending.id = next(self._ids)
+        self._keys[pending.id] = key
+        pending.done += pending.later
+        pending.later, pending.deadline = None, pending.later_deadline
+
+    def confirmed(self, number: int, now: float) -> bool:
+        """Take a Refreshed; return whether it was waited for."""
+        key = self._keys.pop(number, None)
+        if key is None:
+            return False
+        pending = self._pending.pop(key)
+        if pending.later is not None:
+            follower = self._pending[key] = self._new(key, now)
+            follower.deadline, follower.done = pending.later_deadline, pending.later
+        for done in pending.done:
+            done(True)
+        return True
+
+    def given_up(self, now: float) -> list[str]:
+        """Forget what nobody confirmed in time; return its presentities, "" for everything of a core."""
+        late = [key for key, pending in self._pending.items() if max(pending.deadline, pending.later_deadline) <= now]
+        for key in late:
+            self._drop(key)
+        return [key.presentity for key in late]
+
+    def forget_cores(self, alive: Iterable[str]) -> None:
+        """Forget refreshes of everything for cores that are gone: who follows them reads everything anyway."""
+        cores = set(alive)
+        for key in [key for key in self._pending if key.core and key.core not in cores]:
+            self._drop(key)
+
+    def _drop(self, key: _Key) -> None:
+        pending = self._pending.pop(key)
+        del self._keys[pending.id]
+        for done in [*pending.done, *(pending.later or ())]:
+            done(False)
+
+    def open_ids(self) -> Mapping[int, str]:
+        """Return the presentity of each refresh under way by its id."""
+        return {number: key.presentity for number, key in self._keys.items()}

@@ -1,0 +1,1 @@
+"""The tables behind the port, and word of their changes."""
