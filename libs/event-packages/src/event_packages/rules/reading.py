@@ -6,7 +6,7 @@ Rule 1: a document that is none is refused as a whole; a rule that cannot be rea
 from event_packages.errors import BadRequest
 from event_packages.rules.conditions import Conditions
 from event_packages.rules.identity import XML_SPACE
-from event_packages.rules.names import COMMON_POLICY
+from event_packages.rules.names import COMMON_POLICY, OMA_COMMON_POLICY
 from event_packages.rules.ruleset import Rule, Ruleset
 from event_packages.rules.transformations import handling_of, permissions_of
 from event_packages.xml import Element, local_name, parse
@@ -15,6 +15,7 @@ MAX_RULES = 2_000
 """In a document; every one is asked for every watcher."""
 
 _PARTS = frozenset(f"{COMMON_POLICY}{name}" for name in ("conditions", "actions", "transformations"))
+_POLICY = frozenset({"{}", COMMON_POLICY, OMA_COMMON_POLICY})
 
 
 def read_rules(body: bytes) -> Ruleset:
@@ -51,11 +52,11 @@ def _rule(element: Element) -> Rule:
 
 
 def _unreadable(element: Element) -> str:
-    """Return what stands in a rule and does not belong there: it may have been meant as a condition."""
+    """Return what may have been meant as a condition but is none; extensions of others are left alone."""
     for child in element:
-        if child.tag not in _PARTS:
-            namespace, name = local_name(child)
-            return f"{name} of namespace {namespace or 'none'} is nothing of a rule"
+        namespace, name = local_name(child)
+        if child.tag not in _PARTS and (f"{{{namespace}}}" in _POLICY or name.startswith("condition")):
+            return f"{name} of namespace {namespace or 'none'} is not a part of a rule"
     return ""
 
 
