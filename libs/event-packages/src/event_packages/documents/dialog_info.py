@@ -30,17 +30,15 @@ def compose(presentity: str, documents: Sequence[object]) -> Dialogs:
     """Return all dialogs of documents, oldest first, each once; of no documents a state without dialogs."""
     published = [document for document in documents if isinstance(document, DialogInfo)]
     told = [dialog for document in published for dialog in document.dialogs]
-    dialogs = told if len(told) < 2 else _with_unique_ids(_joined(told))
-    live = tuple([dialog for dialog in dialogs if dialog.live][:MAX_DIALOGS])
-    ended = [dialog for dialog in dialogs if not dialog.live] if len(live) < len(dialogs) else []
+    dialogs = told if len(told) < 2 else _joined(told)
+    live = [dialog for dialog in dialogs if dialog.live][:MAX_DIALOGS]
+    ended = [dialog for dialog in dialogs if not dialog.live][: MAX_DIALOGS - len(live)]
     extensions = {document.extensions: None for document in published if document.extensions}
-    room = MAX_DIALOGS - len(live)
-    return Dialogs(
-        entity=presentity, live=live, ended=tuple(ended[-room:] if room else ()), extensions=tuple(extensions)
-    )
+    unique = tuple(dialogs if len(dialogs) < 2 else _with_unique_ids([*live, *ended]))
+    return Dialogs(entity=presentity, live=unique[: len(live)], ended=unique[len(live) :], extensions=tuple(extensions))
 
 
-def write(state: object, base: object | None, _now: int = 0) -> Body:
+def write(state: object, base: object | None, _now: int) -> Body:
     """Return a full document, or one with what has changed since `base`; its version is put in later."""
     now, before = _dialogs(state), None if base is None else _dialogs(base)
     dialogs = (*now.ended, *now.live) if before is None else _changes(now, before)
@@ -54,7 +52,7 @@ def write(state: object, base: object | None, _now: int = 0) -> Body:
 def endings(document: object) -> frozenset[str]:
     """Return names of the dialogs that have ended; one without Call-ID may begin again."""
     dialogs = document.dialogs if isinstance(document, DialogInfo) else ()
-    return frozenset(_name(dialog) for dialog in dialogs if not dialog.live and dialog.call_id)
+    return frozenset(_name(dialog) for dialog in dialogs if dialog.over and dialog.call_id)
 
 
 def bury(document: object, names: Collection[str]) -> object:
@@ -73,13 +71,13 @@ def _dialogs(state: object) -> Dialogs:
 
 def _joined(told: Sequence[Dialog]) -> list[Dialog]:
     """Return each dialog once, by Rule 1, under the id that it was first told of with and in that order."""
-    places = sorted(range(len(told)), key=lambda place: (told[place].state if told[place].call_id else 0, place))
+    places = sorted(range(len(told)), key=lambda place: (_progress(told[place]), place))
     known: dict[str, list[int]] = {}
     first: dict[int, int] = {}
     for place in reversed(places):
         dialog = told[place]
         others = known.setdefault(dialog.call_id or f" {dialog.id}", [])
-        same = next((other for other in others if dialog.is_same(told[other])), None)
+        same = next((other for other in others if told[other].covers(dialog)), None)
         if same is not None:
             first[same] = min(first[same], place)
         elif len(others) < MAX_DIALOGS:
@@ -89,7 +87,13 @@ def _joined(told: Sequence[Dialog]) -> list[Dialog]:
     return [_with_id(told[place], told[begun].id) for begun, place in ordered]
 
 
+def _progress(dialog: Dialog) -> int:
+    """Return what goes before what; 0 leaves it to the newest publication."""
+    return dialog.state if dialog.call_id and (dialog.live or dialog.over) else 0
+
+
 def _with_unique_ids(dialogs: Iterable[Dialog]) -> list[Dialog]:
+    """Return dialogs with an id each; the first keep theirs."""
     unique: dict[str, Dialog] = {}
     for dialog in dialogs:
         candidate = dialog.id
@@ -114,18 +118,21 @@ def _changes(now: Dialogs, before: Dialogs) -> list[Dialog]:
 
 
 def _name(dialog: Dialog) -> str:
-    """Return the name of a dialog: 64 bits of its Call-ID and of each tag that is known."""
-    return ":".join(_hash(part) if part else "" for part in (dialog.call_id, dialog.local_tag, dialog.remote_tag))
+    """Return the name of a dialog: 64 bits of its Call-ID and of each tag; without a tag, of its id as well."""
+    parts = (dialog.call_id, dialog.local_tag, dialog.remote_tag, dialog.id if dialog.vague else "")
+    return ":".join(_hash(part) if part else "" for part in parts)
 
 
 def _is_covered(dialog: Dialog, names: Iterable[str]) -> bool:
+    """Return whether one of the names is of an ending that covers a dialog, as `Dialog.covers` says."""
     if not dialog.call_id:
         return False
-    call_id, local, remote = _name(dialog).split(":")
+    ours = [_hash(dialog.call_id), *(_hash(tag) if tag else "" for tag in (dialog.local_tag, dialog.remote_tag))]
     for name in names:
-        if name.startswith(call_id):
-            _, its_local, its_remote = name.split(":")
-            if its_local in ("", local or its_local) and its_remote in ("", remote or its_remote):
+        if name.startswith(ours[0]):
+            *theirs, id_ = name.split(":")
+            same = all(not one or not two or one == two for one, two in zip(ours, theirs, strict=False))
+            if same and id_ in ("", _hash(dialog.id)):
                 return True
     return False
 

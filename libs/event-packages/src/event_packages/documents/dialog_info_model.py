@@ -1,6 +1,8 @@
 """Dialogs of a presentity: one, those of a publication, and those that watchers are told of (RFC 4235 §4).
 
-Rule 1: a missing tag matches every tag: publishers learn, or tell, a tag later than others.
+Rule 1: dialogs are the same by Call-ID and the tags that both know, since publishers learn tags one by one; without
+Call-ID by id.
+Rule 2: a branch of a forked call that ended before it had a tag takes only itself along, known by its id.
 """
 
 from dataclasses import dataclass, field, replace
@@ -24,6 +26,7 @@ class DialogState(IntEnum):
         return _WORDS[self]
 
 
+_CHALLENGES = (b' code="401"', b' code="407"')
 _WORDS = {state: state.name.lower().encode() for state in DialogState}
 
 
@@ -50,21 +53,31 @@ class Dialog:
         """Return whether it has not ended."""
         return self.state is not DialogState.TERMINATED
 
-    def is_same(self, other: "Dialog") -> bool:
-        """Return whether both are one dialog: by Call-ID and the tags that both know, without Call-ID by id."""
-        if not self.call_id or not other.call_id:
-            return self.call_id == other.call_id and self.id == other.id
-        return self.call_id == other.call_id and all(
-            not one or not two or one == two
-            for one, two in ((self.local_tag, other.local_tag), (self.remote_tag, other.remote_tag))
-        )
+    @property
+    def over(self) -> bool:
+        """Return whether it has ended for good; after a challenge the same call is tried again (RFC 3261 §22.2)."""
+        return not self.live and not any(code in self.cause for code in _CHALLENGES)
+
+    @property
+    def vague(self) -> bool:
+        """Return whether its tags do not tell it from other branches of the call."""
+        return not self.local_tag or not self.remote_tag
+
+    def covers(self, other: "Dialog") -> bool:
+        """Return whether `other` is this dialog, by Rules 1 and 2."""
+        if not self.call_id or self.call_id != other.call_id:
+            return not self.call_id and not other.call_id and self.id == other.id
+        ours, theirs = (self.local_tag, self.remote_tag), (other.local_tag, other.remote_tag)
+        if any(one and two and one != two for one, two in zip(ours, theirs, strict=True)):
+            return False
+        return self.live or not self.vague or self.id == other.id
 
     def ended(self) -> "Dialog":
         """Return the dialog terminated; nobody said how."""
         return replace(self, state=DialogState.TERMINATED, cause=b"", duration=b"") if self.live else self
 
     def without_session_descriptions(self) -> "Dialog":
-        """Return the dialog with no word of media (RFC 4235 §3.3)."""
+        """Return the dialog with no word of media (RFC 4235 §3.2)."""
         return replace(self, content=(b"".join(self.content[::2]),)) if len(self.content) > 1 else self
 
     def written(self) -> bytes:

@@ -69,7 +69,7 @@ def _dialog(element: Element, index: int, writer: Writer) -> Dialog | None:
     call_id, local_tag, remote_tag = (_attribute(element, name) for name in ("call-id", "local-tag", "remote-tag"))
     direction = _attribute(element, "direction").lower()
     return Dialog(
-        id=_attribute(element, "id")[:MAX_ID] or _derived_id(call_id, local_tag, index),
+        id=_attribute(element, "id")[:MAX_ID] or _derived_id(call_id, index),
         call_id=call_id,
         local_tag=local_tag,
         remote_tag=remote_tag,
@@ -107,10 +107,9 @@ def _cause(element: Element) -> bytes:
     return (f'{written} code="{code}"' if _CODE.fullmatch(code) else written).encode()
 
 
-def _derived_id(call_id: str, local_tag: str, index: int) -> str:
-    """Return an id that the dialog's next publication gets, too: the remote tag may not be known yet."""
-    told = f"{call_id} {local_tag}" if call_id else str(index)
-    return f"d{blake2b(told.encode(), digest_size=8).hexdigest()}"
+def _derived_id(call_id: str, index: int) -> str:
+    """Return an id that the dialog's next publication gets, too: tags may not be known yet."""
+    return f"d{blake2b((call_id or str(index)).encode(), digest_size=8).hexdigest()}"
 
 
 def _content(element: Element, children: Children, writer: Writer) -> tuple[bytes, ...]:

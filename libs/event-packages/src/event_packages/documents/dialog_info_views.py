@@ -1,4 +1,4 @@
-"""What one watcher sees of a presentity's dialogs (RFC 4235 §3.3, §3.6).
+"""What one watcher sees of a presentity's dialogs (RFC 4235 §3.2, §3.6).
 
 Rule 1: descriptions of sessions are for watchers that asked for them.
 Rule 2: a watcher that can show one dialog gets the one that wants attention most: ringing goes before talking.
@@ -12,7 +12,7 @@ from event_packages.documents.dialog_info_model import Dialog, Dialogs, DialogSt
 
 SESSION_DESCRIPTION = "include-session-description"
 PARAMETERS = frozenset({"call-id", "from-tag", "to-tag", SESSION_DESCRIPTION})
-"""Of the Event header (RFC 4235 §3.3)."""
+"""Of the Event header (RFC 4235 §3.2)."""
 
 _ATTENTION = {
     DialogState.TERMINATED: 0,
