@@ -47,7 +47,7 @@ async def picky(package: EventPackage, directory: FakeDirectory) -> AsyncIterato
             raise RuntimeError("a bug")
         return body
 
-    def compose(presentity: str, documents: object) -> bytes | None:
+    def compose(presentity: str, documents: object) -> object:
         if documents == [b"incomposable"]:
             raise RuntimeError("another bug")
         return package.compose(presentity, documents)  # type: ignore[arg-type]  # as it was given to us

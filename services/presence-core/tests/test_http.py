@@ -9,9 +9,9 @@ from httpx import ASGITransport, AsyncClient
 
 from lamplighter_proto import Binding, Publish, Register, Subscribe
 from lamplighter_proto.ownership import Member, ShardOwner, ShardTable, shard_of
+from presence_core.assembly import Core as Assembled
 from presence_core.http import add_routes
 from presence_core.settings import Settings
-from presence_core.shards import Shards
 from presence_core.testing import Core, FakeDirectory, to_tag
 
 ALICE = "sip:alice@example.com"
@@ -29,7 +29,7 @@ class Members(FakeDirectory):
 @dataclass
 class Service:
     settings: Settings
-    shards: Shards | None
+    core: Assembled | None
     directory: FakeDirectory | None
 
 
@@ -40,7 +40,7 @@ def directory() -> Members:
 
 @pytest.fixture
 async def service(core: Core, directory: Members) -> Service:
-    return Service(Settings.load({}), core.shards, directory)
+    return Service(Settings.load({}), core.core, directory)
 
 
 @pytest.fixture
@@ -139,6 +139,6 @@ async def test_shards_and_services_are_shown(core: Core, http: AsyncClient) -> N
 
 @pytest.mark.parametrize("path", [f"/presentities/{ALICE}", "/subscriptions", "/services", "/shards"])
 async def test_core_that_still_starts_refuses_503(service: Service, http: AsyncClient, path: str) -> None:
-    service.shards = None
+    service.core = None
 
     assert (await http.get(path)).status_code == 503

@@ -6,7 +6,8 @@ import pytest
 
 from event_packages.base import EventPackage
 from lamplighter_proto import Answer, Binding, FrameCodec, Notify, Publish, Register, Subscribe, subjects
-from presence_core.deliver import TARGETS_PER_NOTIFY, document_hash
+from presence_core.deliver import TARGETS_PER_NOTIFY
+from presence_core.shard import document_hash
 from presence_core.testing import Core, FakeDirectory, etag, gate, gated, statuses, to_tag
 
 PublishBuilder = Callable[..., Publish]
@@ -18,8 +19,10 @@ PHONE, DESK = "sip:alice@192.0.2.5", "sip:alice@192.0.2.6"
 
 def allow(core: Core, **settings: object) -> None:
     """Set what the operator grants."""
-    core.handlers._settings = core.handlers._settings.model_copy(update=settings)
-    core.shards._settings = core.handlers._settings
+    after = core.settings.model_copy(update=settings)
+    handlers = core.handlers
+    for part in (handlers, handlers._subscribing, handlers._answers, core.shards):
+        part._settings = after
 
 
 async def test_subscriptions_over_the_limit_of_a_watcher_are_refused_until_one_ends(

@@ -99,8 +99,9 @@ class Committer:
 
     @property
     def waiting(self) -> int:
-        """Return how much waits for a commit: actions, or with a period rows."""
-        return self._changes.rows() + self._tried_again if self._period else len(self._actions)
+        """Return how much waits for a commit: actions, and with a period rows."""
+        rows = self._changes.rows() + self._tried_again if self._period else 0
+        return max(rows, len(self._actions))
 
     def forget(self, shards: Iterable[int]) -> None:
         """Drop what is pending for shards that are dropped."""

@@ -1,14 +1,18 @@
-"""Telling watchers: from changed states and offers to Notify messages, and from outcomes back (RFC 6665 §4.2.2)."""
+"""Telling watchers: from changed states and offers to Notify messages, and from outcomes back (RFC 6665 §4.2.2).
+
+Rule 1: whoever has to be shown less is decided about before anything is shown.
+"""
 
 import logging
-from collections.abc import Iterable
-from hashlib import blake2b
+from collections.abc import Callable, Iterable
 
+from event_packages.base import Body
 from lamplighter_proto import Notify, Outcome, Target, subjects
 from lamplighter_runtime.bus import Bus
 from presence_core.commit import Committer
-from presence_core.domain.delivery import CSEQ_BLOCK, Consequence, Delivery, Patience
-from presence_core.domain.subscription import STATE_NAMES
+from presence_core.composing import Composer
+from presence_core.domain.delivery import CSEQ_BLOCK, Consequence, Delivery, Patience, Seen
+from presence_core.domain.subscription import STATE_NAMES, Status, Subscription
 from presence_core.metrics import Metrics
 from presence_core.shard import Due, Entry, Shard
 from presence_core.store import Progress
@@ -21,26 +25,43 @@ STILL_TRYING = 100
 LONG_SILENCES = 3
 """How many silences of a notifier word of a NOTIFY over a connection is believed."""
 
-
-def document_hash(document: bytes | None) -> int:
-    """Return the signed 64-bit hash by which a confirmed document is remembered."""
-    return int.from_bytes(blake2b(document or b"", digest_size=8).digest(), "big", signed=True)
+Recomposed = Callable[[Shard, Entry, float], None]
+Removed = Callable[[Shard, Subscription, float], None]
 
 
 class Teller:
-    """Gathers who has to hear what, and tells them once per batch."""
+    """Gathers who has to hear what, and tells them once per batch.
+
+    `partial_events` are packages whose changes are told by partial documents where a watcher has what they build on;
+    watcher information always is.
+    """
 
     def __init__(
-        self, bus: Bus, committer: Committer, metrics: Metrics, *, core: str, patience: Patience, silence: float
+        self,
+        bus: Bus,
+        committer: Committer,
+        composer: Composer,
+        metrics: Metrics,
+        *,
+        core: str,
+        patience: Patience,
+        silence: float,
+        partial_events: Iterable[str] = (),
     ) -> None:
         self._bus = bus
         self._committer = committer
+        self._composer = composer
         self._metrics = metrics
         self._core = core
         self._patience = patience
         self._silence = silence
+        self._partial_events = frozenset(partial_events)
         self._changed: dict[int, tuple[Shard, Entry]] = {}
         self._offered: dict[str, tuple[Shard, Delivery]] = {}
+
+    def use(self, recomposed: Recomposed, removed: Removed) -> None:
+        """Take who decides anew before a changed state is told, and who hears of removed subscriptions."""
+        self._recomposed, self._removed = recomposed, removed
 
     def changed(self, shard: Shard, entry: Entry) -> None:
         """Take note that the committed state of a presentity may be another one."""
@@ -52,37 +73,60 @@ class Teller:
 
     def tell(self, now: float) -> None:
         """Send what has to be sent."""
-        changed, self._changed = self._changed, {}
+        while self._changed:
+            changed, self._changed = self._changed, {}
+            for shard, entry in changed.values():
+                self._tell_change(shard, entry, now)
         offered, self._offered = self._offered, {}
-        for shard, entry in changed.values():
-            if entry.recompose(now):
-                self._notify(shard, entry, entry.watchers.values(), now)
         for shard, delivery in offered.values():
             subscription = delivery.subscription
             entry_of = shard.entries.get((subscription.presentity, subscription.event))
             if entry_of is not None:
+                if not entry_of.round:
+                    self._composer.recompose(shard, entry_of, now)
                 self._notify(shard, entry_of, (delivery,), now)
 
+    def _tell_change(self, shard: Shard, entry: Entry, now: float) -> None:
+        if self._composer.recompose(shard, entry, now):
+            self._recomposed(shard, entry, now)
+            self._notify(shard, entry, entry.watchers.values(), now)
+            for user in self._composer.users(shard, entry):
+                self.changed(shard, user)
+
     def _notify(self, shard: Shard, entry: Entry, deliveries: Iterable[Delivery], now: float) -> None:
-        due = [one for one in deliveries if one.due(entry.version, now)]
-        for one in due:
+        groups: dict[tuple[int, int], tuple[Seen, Seen | None, list[Target]]] = {}
+        partial = bool(entry.package.watches) or entry.package.name in self._partial_events
+        for one in deliveries:
+            seen = entry.seen(one.subscription.view)
+            if not one.due(seen, now):
+                continue
             if one.reserve < CSEQ_BLOCK // 2:
                 self.save_progress(shard, one.subscription.local_tag, one)
-        targets = [self._target(shard, entry, one, now) for one in due if one.reserve]
+            if not one.reserve:
+                continue
+            base = one.base if partial else None
+            group = groups.setdefault((id(seen), id(base)), (seen, base, []))
+            group[2].append(self._target(shard, seen, one, now))
+        for seen, base, targets in groups.values():
+            body = entry.package.body(seen.state, None if base is None else base.state, int(now))
+            self._send(entry.package.name, body, targets)
+
+    def _send(self, event: str, body: Body | None, targets: list[Target]) -> None:
         for start in range(0, len(targets), TARGETS_PER_NOTIFY):
             notify = Notify(
                 core=self._core,
-                event=entry.package.name,
-                content_type=entry.package.content_types[0] if entry.document else "",
-                document=entry.document or b"",
+                event=event,
+                content_type=body.content_type if body else "",
+                document=body.document if body else b"",
                 targets=tuple(targets[start : start + TARGETS_PER_NOTIFY]),
+                version_at=body.version_at if body else -1,
             )
             self._bus.send(subjects.NOTIFY, notify)
         self._metrics.notifies.inc(len(targets))
 
-    def _target(self, shard: Shard, entry: Entry, delivery: Delivery, now: float) -> Target:
+    def _target(self, shard: Shard, seen: Seen, delivery: Delivery, now: float) -> Target:
         subscription = delivery.subscription
-        cseq = delivery.send(entry.version, now)
+        cseq = delivery.send(seen, now)
         shard.heard(subscription.local_tag, delivery)
         return Target(
             shard=shard.number,
@@ -92,7 +136,7 @@ class Teller:
             version=cseq - 1,
             state=STATE_NAMES[subscription.status],
             expires=max(0, int(subscription.expires - now)),
-            reason=subscription.reason,
+            reason=subscription.reason if subscription.status == Status.TERMINATED else "",
         )
 
     def on_outcome(self, shard: Shard, outcome: Outcome, now: float) -> None:
@@ -111,34 +155,37 @@ class Teller:
         tag = delivery.subscription.local_tag
         consequence = delivery.settle(delivery.in_flight, status, retry_after, self._patience, now)
         if consequence is Consequence.CONFIRMED:
-            self._confirmed(shard, tag, delivery)
+            self._confirmed(shard, tag, delivery, now)
         elif consequence is Consequence.TRY_AGAIN:
             shard.wheel.set((Due.RETRY, tag), delivery.again_at)
         elif consequence is Consequence.ENDS:
-            self._end(shard, delivery, status)
+            self._end(shard, delivery, status, now)
         if consequence is not None:
             self._metrics.outcomes[consequence].inc()
 
-    def _confirmed(self, shard: Shard, tag: str, delivery: Delivery) -> None:
+    def _confirmed(self, shard: Shard, tag: str, delivery: Delivery, now: float) -> None:
         if delivery.over and not delivery.forced:
-            self.remove(shard, tag)
+            self.remove(shard, tag, now)
             return
         shard.unsaved.add(tag)
         self.offer(shard, delivery)
 
-    def _end(self, shard: Shard, delivery: Delivery, status: int) -> None:
+    def _end(self, shard: Shard, delivery: Delivery, status: int, now: float) -> None:
         subscription = delivery.subscription
         logger.info(
             "subscription ended by its watcher's answer",
             extra={"status": status, "presentity": subscription.presentity, "call_id": subscription.dialog.call_id},
         )
-        self.remove(shard, subscription.local_tag)
+        self.remove(shard, subscription.local_tag, now)
 
-    def remove(self, shard: Shard, tag: str) -> None:
+    def remove(self, shard: Shard, tag: str, now: float) -> None:
         """Forget a subscription, here and in the store."""
-        if tag in shard.subscriptions:
-            self._committer.changes(shard.number, shard.epoch).gone[tag] = shard.number
+        subscription = shard.subscriptions.get(tag)
+        if subscription is None:
+            return
+        self._committer.changes(shard.number, shard.epoch).gone[tag] = shard.number
         shard.forget_subscription(tag)
+        self._removed(shard, subscription, now)
 
     def sweep(self, shard: Shard, now: float) -> None:
         """Tell again what got lost with a notifier that gives no word."""
@@ -160,7 +207,7 @@ class Teller:
         self._committer.changes(shard.number, shard.epoch).progress[tag] = Progress(
             shard=shard.number, local_tag=tag, cseq_limit=limit, notified=self._notified(shard, delivery)
         )
-        self._committer.then(shard.number, self._reserved, shard, delivery, limit)
+        self._committer.saved(shard.number, self._reserved, shard, delivery, limit)
 
     def _reserved(self, shard: Shard, delivery: Delivery, limit: int) -> None:
         delivery.cseq_limit = max(delivery.cseq_limit, limit)
@@ -170,9 +217,9 @@ class Teller:
         """Return the hash of what the watcher surely has, None when that is not today's state."""
         subscription = delivery.subscription
         entry = shard.entries.get((subscription.presentity, subscription.event))
-        if entry is None or delivery.confirmed != entry.version:
+        if entry is None or delivery.confirmed is None or delivery.confirmed is not entry.seen(subscription.view):
             return None
-        return document_hash(entry.document)
+        return entry.digest(delivery.confirmed)
 
     def save_all_progress(self, shard: Shard) -> None:
         """Save the progress of everybody whose progress is not saved."""

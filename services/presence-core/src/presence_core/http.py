@@ -8,9 +8,11 @@ from fastapi import FastAPI, HTTPException, Query
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
+from event_packages.base import View
 from lamplighter_proto.ownership import Member, shard_of
 from lamplighter_runtime import clock
 from lamplighter_runtime.membership import Directory
+from presence_core.assembly import Core
 from presence_core.domain.delivery import Delivery
 from presence_core.domain.subscription import STATE_NAMES
 from presence_core.settings import Settings
@@ -67,31 +69,31 @@ class PresentityView(BaseModel):
     contacts: list[str] = Field(description="Bindings of the registrar.")
 
 
-class Core(Protocol):
+class Service(Protocol):
     """What the routes need of the service."""
 
     settings: Settings
-    shards: Shards | None
+    core: Core | None
     directory: Directory | None
 
 
-def add_routes(app: FastAPI, core: Core) -> None:
+def add_routes(app: FastAPI, service: Service) -> None:
     """Add the operator's routes."""
 
     def running() -> tuple[Shards, Directory]:
-        if core.shards is None or core.directory is None:
+        if service.core is None or service.directory is None:
             raise HTTPException(503, "still starting")
-        return core.shards, core.directory
+        return service.core.shards, service.directory
 
     @app.get("/presentities/{uri:path}", tags=["presence"], response_model=PresentityView)
     async def presentity(uri: str) -> object:
         """Show a presentity; another core's is redirected to."""
         shards, directory = running()
-        number = shard_of(uri, core.settings.shards)
+        number = shard_of(uri, service.settings.shards)
         shard = shards.served.get(number)
         if shard is None:
             return _elsewhere(directory, number, f"/presentities/{quote(uri)}")
-        view = _presentity(shard, uri, core.settings.instance)
+        view = _presentity(shard, uri, service.settings.instance)
         if not view.events and not view.contacts:
             raise HTTPException(404, f"nothing is published, watched or registered as {uri}")
         return view
@@ -120,7 +122,7 @@ def add_routes(app: FastAPI, core: Core) -> None:
     async def table() -> dict[int, str]:
         """Show which core owns which shard; empty: nobody."""
         _, directory = running()
-        return {number: directory.owner_of(number) or "" for number in range(core.settings.shards)}
+        return {number: directory.owner_of(number) or "" for number in range(service.settings.shards)}
 
 
 def _elsewhere(directory: Directory, number: int, path: str) -> RedirectResponse:
@@ -156,8 +158,8 @@ def _event(entry: Entry, now: float) -> EventView:
             )
             for one in entry.committed.live(now)
         ],
-        document=None if entry.document is None else entry.document.decode(errors="replace"),
-        watchers=[_watcher(delivery, entry.version, now) for delivery in entry.watchers.values()],
+        document=document_text(entry, View(), now),
+        watchers=[_watcher(delivery, entry, now) for delivery in entry.watchers.values()],
     )
 
 
@@ -169,10 +171,16 @@ def _subscriptions(shards: Shards, presentity: str, watcher: str) -> Iterator[Wa
             if (presentity and one.presentity != presentity) or (watcher and one.watcher != watcher):
                 continue
             entry = shard.entries.get((one.presentity, one.event))
-            yield _watcher(delivery, entry.version if entry else -1, now)
+            yield _watcher(delivery, entry, now)
 
 
-def _watcher(delivery: Delivery, version: int, now: float) -> WatcherView:
+def document_text(entry: Entry, view: View, now: float) -> str | None:
+    """Return the document that watchers with a view see; None when there is none."""
+    body = entry.package.body(entry.seen(view).state, None, int(now))
+    return None if body is None else body.document.decode(errors="replace")
+
+
+def _watcher(delivery: Delivery, entry: Entry | None, now: float) -> WatcherView:
     one = delivery.subscription
     return WatcherView(
         watcher=one.watcher,
@@ -187,7 +195,7 @@ def _watcher(delivery: Delivery, version: int, now: float) -> WatcherView:
         edge=one.dialog.flow.edge,
         transport=one.dialog.flow.transport,
         flow=one.dialog.flow.remote,
-        up_to_date=delivery.confirmed == version,
+        up_to_date=entry is not None and delivery.confirmed is entry.seen(one.view),
         in_flight=bool(delivery.in_flight),
         failures=delivery.failures,
     )

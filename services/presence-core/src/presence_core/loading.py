@@ -5,16 +5,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from event_packages.base import EventPackage
+from event_packages.errors import Forbidden
 from event_packages.registry import Registry
-from presence_core.deliver import Teller, document_hash
+from presence_core.authorizing import Authorizer
+from presence_core.composing import Composer
+from presence_core.deliver import Teller
+from presence_core.domain.authorization import asker_of, ruled
 from presence_core.domain.delivery import Delivery
+from presence_core.domain.documents import Documents
 from presence_core.domain.expiry import Wheel
 from presence_core.domain.presentity import Publication
 from presence_core.domain.registration import Registration
-from presence_core.domain.subscription import Status, ended
+from presence_core.domain.subscription import Status, Subscription, ended
+from presence_core.domain.watcher import KnownWatcher
 from presence_core.metrics import Metrics
-from presence_core.shard import Due, Shard
-from presence_core.store import ShardRows, StoredContact, StoredPublication, StoredSubscription
+from presence_core.shard import Due, Entry, Known, Shard
+from presence_core.store import Ending, ShardRows, StoredContact, StoredPublication, StoredSubscription
+from presence_core.watching import Watchers
 
 logger = logging.getLogger(__name__)
 
@@ -22,27 +29,59 @@ logger = logging.getLogger(__name__)
 class Loader:
     """Builds shards; what a package does not read any more stays in the store and is counted."""
 
-    def __init__(self, registry: Registry, teller: Teller, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        composer: Composer,
+        teller: Teller,
+        authorizer: Authorizer,
+        watchers: Watchers,
+        metrics: Metrics,
+    ) -> None:
         self._registry = registry
+        self._composer = composer
         self._teller = teller
+        self._authorizer = authorizer
+        self._watchers = watchers
         self._metrics = metrics
 
-    def build(self, rows: ShardRows, epochs: Mapping[int, int], now: float) -> dict[int, Shard]:
+    def build(
+        self, rows: ShardRows, documents: Mapping[str, Documents], epochs: Mapping[int, int], now: float
+    ) -> dict[int, Shard]:
         """Return the shards of `epochs`; watchers that may not have the state of today are offered it."""
         shards = {number: Shard(number=number, epoch=epoch, wheel=Wheel(now)) for number, epoch in epochs.items()}
         for publication in rows.publications:
             self._add_publication(shards[publication.shard], publication)
-        for shard in shards.values():
-            for entry in shard.entries.values():
-                entry.recompose(now)
-                shard.wake_entry(entry)
+        for ending in rows.endings:
+            self._add_ending(shards[ending.shard], ending)
+        for watcher in rows.watchers:
+            _add_watcher(shards[watcher.shard], watcher.watcher, documents)
+        for row in rows.subscriptions:
+            if row.subscription.presentity in documents:
+                shards[row.shard].documents[row.subscription.presentity] = documents[row.subscription.presentity]
         for subscription in rows.subscriptions:
             self._add_subscription(shards[subscription.shard], subscription, now)
         for contact in rows.contacts:
             _add_contact(shards[contact.shard], contact)
         for shard in shards.values():
-            _wake_registrations(shard)
+            self._wake(shard, now)
         return shards
+
+    def _wake(self, shard: Shard, now: float) -> None:
+        _wake_registrations(shard)
+        for entry in shard.entries.values():
+            self._compose(shard, entry, now)
+            shard.wake_entry(entry)
+        for aor in shard.documents:
+            self._authorizer.wake(shard, aor, now)
+        for of_presentity in shard.known.values():
+            for known in of_presentity.values():
+                if not known.tags:
+                    shard.wheel.set((Due.WATCHER, known.watcher.key), now)
+
+    def _compose(self, shard: Shard, entry: Entry, now: float) -> None:
+        if not entry.round:
+            self._composer.recompose(shard, entry, now)
 
     def _add_publication(self, shard: Shard, stored: StoredPublication) -> None:
         package = self._registry.get(stored.event)
@@ -65,6 +104,12 @@ class Loader:
             logger.warning("stored body not readable", extra=extra)
             return None
 
+    def _add_ending(self, shard: Shard, ending: Ending) -> None:
+        package = self._registry.get(ending.event)
+        if package is not None:
+            entry = shard.entry(ending.aor, ending.event, package)
+            entry.decided = entry.committed = entry.decided.remembering({ending.name: ending.until})
+
     def _add_subscription(self, shard: Shard, stored: StoredSubscription, now: float) -> None:
         subscription = stored.subscription
         package = self._registry.get(subscription.event)
@@ -72,17 +117,46 @@ class Loader:
             return
         if subscription.expires <= now and subscription.status != Status.TERMINATED:
             subscription = ended(subscription, "timeout")
-        shard.add_subscription(subscription)
         entry = shard.entry(subscription.presentity, subscription.event, package)
-        delivery = Delivery(subscription=subscription, cseq=stored.cseq_limit, cseq_limit=stored.cseq_limit)
+        self._compose(shard, entry, now)
+        decided = self._decided(shard, package, subscription, now)
+        shard.add_subscription(decided)
+        known = shard.known.get((decided.presentity, decided.event), {}).get(decided.watcher)
+        if known is not None and decided.status != Status.TERMINATED:
+            known.tags.add(decided.local_tag)
+        delivery = Delivery(subscription=decided, cseq=stored.cseq_limit, cseq_limit=stored.cseq_limit)
         shard.deliveries[subscription.local_tag] = entry.watchers[subscription.local_tag] = delivery
         if subscription.status == Status.TERMINATED:
             delivery.forced = True
         else:
             shard.wheel.set((Due.SUBSCRIPTION, subscription.local_tag), subscription.expires)
-            if stored.notified == document_hash(entry.document):
-                delivery.sent = delivery.confirmed = entry.version
+            seen = entry.seen(decided.view)
+            if stored.notified == entry.digest(seen):
+                delivery.sent = delivery.confirmed = seen
         self._teller.offer(shard, delivery)
+
+    def _decided(self, shard: Shard, package: EventPackage, stored: Subscription, now: float) -> Subscription:
+        """Return a stored subscription with what its watcher may see today.
+
+        Where the rules say otherwise than the row, nothing is shown until that is decided, with the next tick.
+        """
+        try:
+            verdict = self._authorizer.verdict(shard, package, asker_of(stored), now)
+        except Forbidden:
+            return replace(stored, view=None)
+        live = replace(stored, status=Status.ACTIVE) if stored.status == Status.TERMINATED else stored
+        after = ruled(live, live.status, verdict)
+        if stored.status != Status.TERMINATED and (after.status, after.reason) != (stored.status, stored.reason):
+            shard.boundaries[stored.presentity] = now
+            shard.wheel.set((Due.RULES, stored.presentity), now)
+            return replace(stored, view=None)
+        return replace(stored, view=after.view)
+
+
+def _add_watcher(shard: Shard, watcher: KnownWatcher, documents: Mapping[str, Documents]) -> None:
+    shard.known.setdefault((watcher.presentity, watcher.event), {})[watcher.watcher] = Known(watcher)
+    if watcher.presentity in documents:
+        shard.documents[watcher.presentity] = documents[watcher.presentity]
 
 
 def _add_contact(shard: Shard, stored: StoredContact) -> None:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 
 from event_packages.registry import discover
-from lamplighter_proto import FrameCodec, Outcome, subjects
+from lamplighter_proto import FrameCodec, Outcome, Refresh, subjects
 from lamplighter_proto.commands import Command
 from lamplighter_proto.ownership import Member
 from lamplighter_runtime import clock
@@ -15,12 +15,9 @@ from lamplighter_runtime.lifecycle import StartError
 from lamplighter_runtime.membership import Directory
 from lamplighter_runtime.metrics import Registry
 from lamplighter_runtime.nats_bus import NatsBus
-from presence_core.commit import Committer
-from presence_core.deliver import Teller
+from presence_core.assembly import Core, assemble
 from presence_core.domain.presentity import TOMBSTONE_SECONDS
-from presence_core.handlers import Handlers
 from presence_core.http import add_routes
-from presence_core.loading import Loader
 from presence_core.metrics import Metrics
 from presence_core.settings import Settings
 from presence_core.shards import RETRY_SECONDS, SERVICE, Shards
@@ -42,14 +39,18 @@ class PresenceCore:
         self.packages = discover()
         self.metrics = Metrics(self.registry)
         self.app = create_app("Lamplighter presence-core", self.registry, self._readiness)
-        self.store = PostgresStore(self.settings.postgres_dsn, timeout=self.settings.postgres_timeout_seconds)
-        self.shards: Shards | None = None
+        self.store = PostgresStore(
+            self.settings.postgres_dsn,
+            timeout=self.settings.postgres_timeout_seconds,
+            dialect=self.settings.xcap_dialect,
+        )
+        self.core: Core | None = None
         self.bus: NatsBus | None = None
         self.directory: Directory | None = None
         add_routes(self.app, self)
 
     def _readiness(self) -> dict[str, bool]:
-        shards = self.shards
+        shards = self.core.shards if self.core else None
         return {
             "bus": self.bus is not None and self.bus.connected,
             "directory": self.directory is not None and self.directory.synced,
@@ -68,8 +69,17 @@ class PresenceCore:
         await self._open_store(stop)
         if stop.is_set():
             return
-        self.shards = self._assemble(self.bus, self.directory)
-        await self._serve(self.bus, self.directory, self.shards, stop)
+        self.core = assemble(
+            settings,
+            self.packages,
+            self.bus,
+            self.store,
+            self.directory,
+            self.metrics,
+            new_id=lambda: secrets.token_hex(16),
+        )
+        self._gauges(self.core.shards)
+        await self._serve(self.bus, self.directory, self.core, stop)
 
     async def _open_store(self, stop: asyncio.Event) -> None:
         assert self.directory is not None
@@ -85,31 +95,6 @@ class PresenceCore:
                 logger.warning("database not there", extra={"error": str(error)})
                 await asyncio.sleep(RETRY_SECONDS)
 
-    def _assemble(self, bus: NatsBus, directory: Directory) -> Shards:
-        settings = self.settings
-        shards = Shards(settings, bus, self.store, directory)
-        self.committer = Committer(self.store, self.metrics, committed=shards.on_committed, failed=shards.drop)
-        self.teller = Teller(
-            bus,
-            self.committer,
-            self.metrics,
-            core=settings.instance,
-            patience=settings.patience,
-            silence=settings.notifier_silence_seconds,
-        )
-        self.handlers = Handlers(
-            settings,
-            self.packages,
-            bus,
-            self.committer,
-            self.teller,
-            self.metrics,
-            new_id=lambda: secrets.token_hex(16),
-        )
-        shards.use(self.handlers, self.teller, self.committer, Loader(self.packages, self.teller, self.metrics))
-        self._gauges(shards)
-        return shards
-
     def _gauges(self, shards: Shards) -> None:
         sizes = {
             "shards": lambda: len(shards.served),
@@ -120,22 +105,26 @@ class PresenceCore:
         for name, size in sizes.items():
             self.registry.gauge(f"presence_core_{name}", f"Number of {name} here now.").set_function(size)
 
-    async def _serve(self, bus: NatsBus, directory: Directory, shards: Shards, stop: asyncio.Event) -> None:
-        settings = self.settings
+    async def _serve(self, bus: NatsBus, directory: Directory, core: Core, stop: asyncio.Event) -> None:
+        settings, shards = self.settings, core.shards
         replaced = asyncio.Event()
         directory.on_replaced(replaced.set)
         await bus.subscribe(subjects.core_commands(settings.instance), FrameCodec(Command), shards.on_commands)
         await bus.subscribe(subjects.core_outcomes(settings.instance), FrameCodec[Outcome](Outcome), shards.on_outcomes)
+        await bus.subscribe(
+            subjects.core_refreshes(settings.instance), FrameCodec[Refresh](Refresh), shards.on_refreshes
+        )
         await directory.announce(Member(service=SERVICE, instance=settings.instance, http=http_url(self.app)))
         work = [
-            asyncio.create_task(self.committer.run(), name="commits"),
+            asyncio.create_task(core.committer.run(), name="commits"),
             asyncio.create_task(shards.run(), name="shards"),
-            asyncio.create_task(shards.every(TICK_SECONDS, self.handlers.on_tick), name="ticks"),
+            asyncio.create_task(shards.every(TICK_SECONDS, core.handlers.on_tick), name="ticks"),
             asyncio.create_task(
-                shards.every(settings.progress_seconds, lambda shard, now: self.teller.save_all_progress(shard)),
+                shards.every(settings.progress_seconds, lambda shard, now: core.teller.save_all_progress(shard)),
                 name="progress",
             ),
             asyncio.create_task(self._clean_for_ever(shards), name="cleaner"),
+            asyncio.create_task(core.documents.run(), name="documents"),
         ]
         await self._until_stopped(work, stop, replaced)
         await self._leave(bus, directory, shards, work)

@@ -1,10 +1,13 @@
 """Settings of presence-core: variables `PRESENCE_CORE_*`."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from event_packages.rules.decision import Handling
+from lamplighter_proto.documents import Dialect
 from lamplighter_runtime.settings import HttpPort, Instance, ServiceSettings
+from presence_core.domain.authorization import Policy
 from presence_core.domain.delivery import Patience
 from presence_core.domain.lifetime import Bounds
 from presence_core.domain.presentity import Limits
@@ -20,9 +23,42 @@ class Settings(ServiceSettings):
         default="postgresql:///lamplighter", description="PostgreSQL, as a libpq URL or key=value pairs."
     )
     postgres_timeout_seconds: float = Field(default=5.0, gt=0, description="After this a query counts as failed.")
-    policy: Literal["open"] = Field(default="open", description="open: everybody may watch everybody.")
-    store: Literal["write-through"] = Field(default="write-through", description="A 2xx means: committed.")
+    policy: Literal["open", "rules"] = Field(
+        default="open", description="open: everybody may watch everybody. rules: whom XCAP documents allow."
+    )
+    xcap: Literal["none", "integrated", "client"] = Field(
+        default="none", description="Who writes the table xcap: nobody, an XCAP server, or xcap-sync."
+    )
+    xcap_dialect: Dialect = Field(default="opensips", description="Whose numbers xcap.doc_type holds.")
+    store: Literal["write-through", "write-behind"] = Field(
+        default="write-through", description="A 2xx means: committed; or: in memory, committed with the next period."
+    )
+    write_behind_seconds: float = Field(
+        default=5.0, gt=0, description="Period of store=write-behind: what a crash loses."
+    )
+    write_behind_rows: int = Field(default=10_000, ge=1, description="Rows that are saved before the period is over.")
     domains: tuple[str, ...] = Field(default=(), description="Domains we are responsible for; empty: all.")
+
+    open_events: tuple[str, ...] = Field(
+        default=(), description="With policy=rules: packages that everybody may watch all the same."
+    )
+    unmatched_watchers: Literal["confirm", "block"] = Field(
+        default="confirm", description="With policy=rules: what happens to watchers that no rule knows."
+    )
+    waiting_days: int = Field(default=3, ge=1, description="How long a watcher waits for a decision when it is gone.")
+    rules_limit_bytes: int = Field(default=262_144, ge=1, description="Larger XCAP documents count as unreadable.")
+    fetch_wait_seconds: float = Field(
+        default=2.0, ge=0, description="xcap=client: how long a first SUBSCRIBE waits for documents to be fetched."
+    )
+    partial_state_events: tuple[str, ...] = Field(
+        default=(), description="Packages whose changes are told by partial documents; winfo always is."
+    )
+    single_state_events: tuple[str, ...] = Field(
+        default=(), description="Packages of which watchers get one thing only, such as one dialog."
+    )
+    presence_from_dialog_domains: tuple[str, ...] = Field(
+        default=(), description="Domains whose users' presence says that they are on the phone; * for all."
+    )
 
     publication_expires_min_seconds: int = Field(default=60, ge=1, description="Shorter publications get 423.")
     publication_expires_max_seconds: int = Field(default=3600, ge=1, description="Longer ones are cut to this.")
@@ -52,6 +88,22 @@ class Settings(ServiceSettings):
         default=3.0, gt=1, description="Without word of a NOTIFY for so long its notifier counts as dead."
     )
     progress_seconds: float = Field(default=5.0, gt=0, description="How often confirmed states are saved.")
+
+    @model_validator(mode="after")
+    def _rules_come_from_somewhere(self) -> Self:
+        if self.policy == "rules" and self.xcap == "none":
+            raise ValueError("policy=rules needs xcap=integrated or xcap=client")
+        return self
+
+    @property
+    def watching(self) -> Policy:
+        """Return who may watch whom."""
+        return Policy(
+            rules=self.policy == "rules",
+            open_events=frozenset(self.open_events),
+            unmatched=Handling.BLOCK if self.unmatched_watchers == "block" else Handling.CONFIRM,
+            single_events=frozenset(self.single_state_events),
+        )
 
     @property
     def publications(self) -> Limits:

@@ -4,19 +4,28 @@ Rule 1: decisions look at what is decided; watchers see only what is committed.
 """
 
 import logging
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import blake2b
 
-from event_packages.base import EventPackage
-from presence_core.domain.delivery import Delivery
+from event_packages.base import Document, EventPackage, State, View
+from event_packages.winfo import Watcher
+from lamplighter_proto import Command
+from presence_core.domain.delivery import NOTHING, Delivery, Seen
+from presence_core.domain.documents import Documents
 from presence_core.domain.expiry import Wheel
 from presence_core.domain.presentity import Presentity
 from presence_core.domain.registration import Registration
 from presence_core.domain.subscription import Call, Subscription
+from presence_core.domain.watcher import KnownWatcher
 from presence_core.store import PresentityKey
 
 logger = logging.getLogger(__name__)
+
+LAST_ENDED = 64
+"""Ended subscriptions of a presentity that are remembered for those who watch its watchers."""
 
 
 class Due(StrEnum):
@@ -26,38 +35,101 @@ class Due(StrEnum):
     SUBSCRIPTION = "subscription"
     RETRY = "retry"
     REGISTRATION = "registration"
+    RULES = "rules"
+    WATCHER = "watcher"
+
+
+def document_hash(document: bytes) -> int:
+    """Return the signed 64-bit hash by which a confirmed document is remembered."""
+    return int.from_bytes(blake2b(document, digest_size=8).digest(), "big", signed=True)
 
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """One presentity and package: publications decided and committed, the document that watchers see."""
+    """One presentity and package: publications decided and committed, the state that watchers see."""
 
     package: EventPackage
     decided: Presentity
     committed: Presentity
-    document: bytes | None = None
-    version: int = 0
-    """Counts the documents; 0 before anything was known."""
+    state: State | None = None
+    round: int = 0
+    """Counts the states; 0 before the first was composed."""
+    sphere: str = ""
     watchers: dict[str, Delivery] = field(default_factory=dict)
+    over: deque[Watcher] = field(default_factory=lambda: deque(maxlen=LAST_ENDED))
+    """Those whose subscriptions ended last, for who watches the watchers."""
     wake_at: float = float("inf")
+    _seen: dict[View, Seen] = field(default_factory=dict)
 
     @property
     def idle(self) -> bool:
         """Return whether nothing would be lost by forgetting the entry."""
-        return not (self.watchers or self.decided.publications or self.committed.publications)
+        known = self.decided.publications or self.committed.publications or self.decided.endings
+        return not (self.watchers or known)
 
-    def recompose(self, now: float) -> bool:
-        """Compose the document anew from what is committed; return whether it is another one."""
+    def recompose(self, documents: Sequence[Document]) -> bool:
+        """Compose the state anew, of documents oldest first; return whether it is another one."""
         try:
-            document = self.package.compose(self.committed.aor, self.committed.documents(now))
+            state = self.package.compose(self.committed.aor, documents)
         except Exception:
             # The bug that one presentity finds must not end the core, again and again from its rows.
             logger.exception("document not composed", extra={"presentity": self.committed.aor})
+            state = self.state
+        if self.round and state == self.state:
             return False
-        if document == self.document:
-            return False
-        self.document, self.version = document, self.version + 1
+        self.state, self.round = state, self.round + 1
+        if len(self._seen) > len(self.watchers) + LAST_ENDED:
+            self._forget_views()
         return True
+
+    def seen(self, view: View | None) -> Seen:
+        """Return what a view leaves of the state; the same object for as long as it is the same."""
+        if view is None:
+            return NOTHING
+        seen = self._seen.get(view)
+        if seen is None or seen.round != self.round:
+            seen = self._seen[view] = self._looked(view, seen)
+        return seen
+
+    def _looked(self, view: View, before: Seen | None) -> Seen:
+        try:
+            neutral = view.polite
+            state = self.package.compose(self.committed.aor, ()) if neutral else self.package.seen(self.state, view)
+        except Exception:
+            # Who cannot be shown what he may see is shown nothing.
+            logger.exception("view not made", extra={"presentity": self.committed.aor})
+            state = None
+        if before is None or before.state != state:
+            return Seen(state, self.round)
+        before.round = self.round
+        return before
+
+    def _forget_views(self) -> None:
+        used = {one.subscription.view for one in self.watchers.values()}
+        self._seen = {view: seen for view, seen in self._seen.items() if view in used}
+
+    def digest(self, seen: Seen) -> int:
+        """Return the hash by which it is remembered what a watcher has confirmed."""
+        if seen.digest is None:
+            body = self.package.body(seen.state, None, 0)
+            seen.digest = document_hash(b"" if body is None else body.document)
+        return seen.digest
+
+
+@dataclass(slots=True)
+class Known:
+    """A watcher that is decided about or waits, and the local tags of its subscriptions."""
+
+    watcher: KnownWatcher
+    tags: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Parked:
+    """Commands that wait for documents; `until` is the epoch second after which those of the table will do."""
+
+    until: float
+    commands: list[Command] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,6 +147,14 @@ class Shard:
     """What names an initial SUBSCRIBE, to the local tag of its dialog."""
     per_watcher: dict[str, int] = field(default_factory=dict)
     registrations: dict[str, Registration] = field(default_factory=dict)
+    documents: dict[str, Documents] = field(default_factory=dict)
+    """XCAP documents of presentities that are watched or about whose watchers something is known, by AOR."""
+    known: dict[PresentityKey, dict[str, Known]] = field(default_factory=dict)
+    """What is decided about watchers, by presentity and then by watcher, where rules decide."""
+    boundaries: dict[str, float] = field(default_factory=dict)
+    """When the validity of a rule begins or ends next, in epoch seconds, by AOR."""
+    parked: dict[str, Parked] = field(default_factory=dict)
+    """Commands that wait for the XCAP documents of their presentity, by AOR."""
     in_flight: dict[str, Delivery] = field(default_factory=dict)
     """Deliveries that await word of a NOTIFY, those heard of longest ago first."""
     unsaved: set[str] = field(default_factory=set)
@@ -88,6 +168,10 @@ class Shard:
             nothing = Presentity(aor=aor, event=event)
             entry = self.entries[key] = Entry(package=package, decided=nothing, committed=nothing)
         return entry
+
+    def known_of(self, aor: str, event: str) -> list[Known]:
+        """Return what is decided about the watchers of a presentity."""
+        return list(self.known.get((aor, event), {}).values())
 
     def add_subscription(self, subscription: Subscription) -> None:
         """Take a subscription as decided."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from nats.errors import Error as NatsError
 
-from lamplighter_proto import Command, Moved, Outcome, subjects
+from lamplighter_proto import Command, Moved, Outcome, Refresh, subjects
 from lamplighter_proto.ownership import ShardOwner, ShardTable, chosen
 from lamplighter_runtime import clock
 from lamplighter_runtime.bus import Bus
@@ -24,6 +24,7 @@ from presence_core.loading import Loader
 from presence_core.settings import Settings
 from presence_core.shard import Shard
 from presence_core.store import Store, StoreAway, StoreError
+from presence_core.xcap import XcapDocuments
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +49,13 @@ class Shards:
         directory.on_members(self._wake.set)
         directory.on_change(self._on_change)
 
-    def use(self, handlers: Handlers, teller: Teller, committer: Committer, loader: Loader) -> None:
+    def use(
+        self, handlers: Handlers, teller: Teller, committer: Committer, loader: Loader, documents: XcapDocuments
+    ) -> None:
         """Take the parts that work on the shards."""
         self._handlers, self._teller, self._committer, self._loader = handlers, teller, committer, loader
+        self._documents = documents
+        documents.use(self.served, lambda: not self._coming, handlers.handle, handlers.refuse)
 
     # --- messages
 
@@ -70,10 +75,13 @@ class Shards:
         if waiting is not None and len(waiting) < self._settings.waiting_commands and not self.store_away:
             waiting.append(command)
         elif self._directory.owner_of(command.shard) == self._me:
-            retry = ("Retry-After", str(self._settings.retry_after_seconds))
-            self._handlers.answer(command, 503, "Service Unavailable", (retry,))
+            self._handlers.refuse(command)
         else:
             self._bus.send(subjects.edge_replies(command.edge), Moved(id=command.id, shard=command.shard))
+
+    def on_refreshes(self, refreshes: list[Refresh]) -> None:
+        """Take word of changed XCAP documents."""
+        self._documents.on_refreshes(refreshes)
 
     def on_outcomes(self, outcomes: list[Outcome]) -> None:
         """Take the outcomes of a frame."""
@@ -164,7 +172,8 @@ class Shards:
         epochs = await self._store.claim(least, self._me)
         rows = await self._store.load(numbers)
         self.store_away = False
-        built = self._loader.build(rows, epochs, clock.wall())
+        documents = await self._documents.load(rows)
+        built = self._loader.build(rows, documents, epochs, clock.wall())
         # What another has claimed meanwhile is not ours.
         self.served |= {number: shard for number, shard in built.items() if number in self._claimed}
         logger.info(

@@ -11,15 +11,11 @@ from lamplighter_proto.commands import Command, Reply
 from lamplighter_proto.ownership import ShardTable
 from lamplighter_runtime.bus import MemoryBus
 from lamplighter_runtime.metrics import Registry
-from presence_core.commit import Committer
-from presence_core.deliver import Teller
+from presence_core.assembly import assemble
 from presence_core.domain.registration import Contact
 from presence_core.domain.subscription import Subscription
-from presence_core.handlers import Handlers
-from presence_core.loading import Loader
 from presence_core.metrics import Metrics
 from presence_core.settings import Settings
-from presence_core.shards import Shards
 from presence_core.storage.memory import MemoryStore
 from presence_core.store import Changes, StoreAway, StoredContact, StoredSubscription
 
@@ -90,34 +86,43 @@ class FakeDirectory:
 class Core:
     """A core and what it says on the bus."""
 
-    def __init__(self, name: str, package: EventPackage, store: MemoryStore, directory: FakeDirectory) -> None:
+    def __init__(
+        self,
+        name: str,
+        package: "EventPackage | Packages",
+        store: MemoryStore,
+        directory: FakeDirectory,
+        **settings: str,
+    ) -> None:
         self.store = store
         self.bus = MemoryBus()
         self.replies: list[Answer | Moved] = []
         self.targets: list[Target] = []
         self.documents: list[bytes] = []
-        settings = Settings.load({"PRESENCE_CORE_INSTANCE": name})
+        self.notifies: list[Notify] = []
+        self.settings_given = settings
+        environ = {f"PRESENCE_CORE_{key.upper()}": value for key, value in settings.items()}
+        self.settings = Settings.load(environ | {"PRESENCE_CORE_INSTANCE": name})
         self.metrics = metrics = Metrics(Registry())
-        packages = Packages([package])
-        self.shards = Shards(settings, self.bus, store, directory)  # type: ignore[arg-type]
-        self.committer = Committer(store, metrics, committed=self.shards.on_committed, failed=self.shards.drop)
-        self.teller = Teller(self.bus, self.committer, metrics, core=name, patience=settings.patience, silence=3.0)
         ids = iter(range(1, 10_000))
-        self.handlers = Handlers(
-            settings,
+        packages = package if isinstance(package, Packages) else Packages([package])
+        self.core = assemble(
+            self.settings,
             packages,
             self.bus,
-            self.committer,
-            self.teller,
+            store,
+            directory,  # type: ignore[arg-type]
             metrics,
             new_id=lambda: f"{name}{next(ids):0{32 - len(name)}d}",
         )
-        self.shards.use(self.handlers, self.teller, self.committer, Loader(packages, self.teller, metrics))
+        self.shards, self.committer = self.core.shards, self.core.committer
+        self.teller, self.handlers = self.core.teller, self.core.handlers
 
     async def start(self) -> None:
         await self.bus.subscribe(subjects.NOTIFY, FrameCodec[Notify](Notify), self._on_notify)
         await self.bus.subscribe(subjects.edge_replies("edge-1"), FrameCodec[Answer | Moved](Reply), self._on_reply)
-        self.tasks = [asyncio.create_task(self.committer.run()), asyncio.create_task(self.shards.run())]
+        work = (self.committer.run(), self.shards.run(), self.core.documents.run())
+        self.tasks = [asyncio.create_task(one) for one in work]
         await self.until(lambda: bool(self.shards.served))
 
     async def die(self) -> None:
@@ -127,6 +132,7 @@ class Core:
 
     def _on_notify(self, messages: list[Notify]) -> None:
         for notify in messages:
+            self.notifies += [notify] * len(notify.targets)
             self.targets += notify.targets
             self.documents += [notify.document] * len(notify.targets)
 
@@ -190,12 +196,14 @@ def gate(core: Core) -> asyncio.Event:
     return gated(core).gate
 
 
-async def successor(core: Core, package: EventPackage, directory: FakeDirectory, name: str = "core-1") -> Core:
+async def successor(
+    core: Core, package: "EventPackage | Packages", directory: FakeDirectory, name: str = "core-1"
+) -> Core:
     """Let a core die and return the next one of its store."""
     await core.die()
     directory.on_change_called.clear()
     directory.on_members_called.clear()
-    following = Core(name, package, core.store, directory)
+    following = Core(name, package, core.store, directory, **core.settings_given)
     await following.start()
     return following
 

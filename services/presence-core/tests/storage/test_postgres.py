@@ -218,6 +218,19 @@ async def test_connection_that_ended_is_made_again(dsn: str, postgres_store: Pos
     assert epochs[3] >= 1
 
 
+async def test_database_that_takes_no_writes_for_now_is_away(dsn: str, publication: MakePublication) -> None:
+    store = PostgresStore(f"{dsn}{'&' if '?' in dsn else '?'}options=-cdefault_transaction_read_only%3Don", timeout=5.0)
+    writer = PostgresStore(dsn, timeout=5.0)
+    await writer.open(64)
+    epochs = await writer.claim({3: 1}, "core-1")
+
+    with pytest.raises(StoreAway):
+        await store.save(batch(epochs, publication("a")))
+
+    await store.close()
+    await writer.close()
+
+
 async def test_longest_names_fit_the_indexes(
     postgres_store: PostgresStore,
     publication: MakePublication,

@@ -8,6 +8,7 @@ Rule 3: a subscription that ended has exactly one more state to tell: that it en
 from dataclasses import dataclass
 from enum import Enum
 
+from event_packages.base import State
 from presence_core.domain.subscription import Status, Subscription
 
 CSEQ_BLOCK = 1000
@@ -54,16 +55,31 @@ class Patience:
     """Seconds between tries at most, also when Retry-After asks for more."""
 
 
+@dataclass(slots=True, eq=False)
+class Seen:
+    """A state as watchers with one view see it. There is one of it for as long as they see no difference."""
+
+    state: State | None
+    round: int = 0
+    """The composition of its presentity that it was compared with last."""
+    digest: int | None = None
+    """Hash of its document, when somebody has asked for it."""
+
+
+NOTHING = Seen(None, digest=None)
+"""What is seen by those who may see nothing yet."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Delivery:
-    """Where one watcher stands. Versions count the states of its presentity within this process."""
+    """Where one watcher stands."""
 
     subscription: Subscription
     cseq: int
     cseq_limit: int
     """The last CSeq that the store has reserved for us."""
-    sent: int = -1
-    confirmed: int = -1
+    sent: Seen | None = None
+    confirmed: Seen | None = None
     in_flight: int = 0
     """CSeq of the NOTIFY whose outcome is awaited; 0: none."""
     left_at: float = 0.0
@@ -72,6 +88,8 @@ class Delivery:
     """When the notifier last gave word of it."""
     forced: bool = False
     """A NOTIFY is due even if the state is the one that was sent (RFC 6665 §4.2.1.2)."""
+    whole: bool = True
+    """The next document must be a full one: what the watcher has is not known for certain."""
     failures: int = 0
     again_at: float = 0.0
 
@@ -80,21 +98,26 @@ class Delivery:
         """Return whether the subscription has ended and only its last NOTIFY remains."""
         return self.subscription.status == Status.TERMINATED
 
-    def due(self, version: int, now: float) -> bool:
-        """Return whether a NOTIFY has to leave now for the state `version`, if it has a CSeq."""
-        wanted = self.forced or self.sent != version
+    def due(self, seen: Seen, now: float) -> bool:
+        """Return whether a NOTIFY has to leave now for what the watcher sees, if it has a CSeq."""
+        wanted = self.forced or self.sent is not seen
         return wanted and not self.in_flight and now >= self.again_at
+
+    @property
+    def base(self) -> Seen | None:
+        """Return what a partial document may build on: what the watcher surely has; None when that is not known."""
+        return None if self.whole or self.forced or self.confirmed is not self.sent else self.confirmed
 
     @property
     def reserve(self) -> int:
         """Return how many reserved CSeq numbers are left."""
         return self.cseq_limit - self.cseq
 
-    def send(self, version: int, now: float) -> int:
-        """Take note that the state `version` leaves now; return the CSeq of its NOTIFY."""
+    def send(self, seen: Seen, now: float) -> int:
+        """Take note that what the watcher sees leaves now; return the CSeq of its NOTIFY."""
         self.cseq += 1
         self.in_flight, self.left_at, self.heard = self.cseq, now, now
-        self.sent, self.forced = version, False
+        self.sent, self.forced, self.whole = seen, False, False
         return self.cseq
 
     def settle(self, cseq: int, status: int, retry_after: int, patience: Patience, now: float) -> Consequence | None:
@@ -111,6 +134,7 @@ class Delivery:
 
     def _failed(self, retry_after: int, patience: Patience, now: float) -> Consequence:
         self.failures += 1
+        self.whole = True
         if self.failures >= patience.tries:
             return Consequence.ENDS
         spacing = patience.spacing * 2 ** (self.failures - 1)
@@ -130,4 +154,4 @@ class Delivery:
 
     def silent(self, now: float) -> None:
         """Give up waiting for word of the NOTIFY in flight: its notifier died, the state is told again."""
-        self.in_flight, self.forced = 0, True
+        self.in_flight, self.forced, self.whole = 0, True, True

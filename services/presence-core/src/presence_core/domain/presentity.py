@@ -4,8 +4,8 @@ Rule 1: a Presentity is a value; a decision makes a new one.
 Rule 2: a removed publication stays for a while as a tombstone, so that a repeated removal is known for what it is.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import NewType
 
@@ -50,6 +50,11 @@ class Limits:
     body_bytes: int
     publications: int
 
+    @property
+    def ending_seconds(self) -> int:
+        """Return how long it is remembered that something ended: longer than an older publication may live."""
+        return 2 * self.bounds.most + TOMBSTONE_SECONDS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presentity:
@@ -58,6 +63,8 @@ class Presentity:
     aor: str
     event: str
     publications: tuple[Publication, ...] = ()
+    endings: Mapping[str, int] = field(default_factory=dict)
+    """Names of what is over for good, with the epoch second until which that is remembered."""
 
     def live(self, now: float) -> list[Publication]:
         """Return the publications that count."""
@@ -67,9 +74,17 @@ class Presentity:
         """Return the documents to compose, oldest first."""
         return [one.document for one in self.publications if one.expires > now and one.document is not None]
 
+    def remembering(self, endings: Mapping[str, int]) -> "Presentity":
+        """Return the presentity with endings that are remembered until an epoch second."""
+        return replace(self, endings={**self.endings, **endings})
+
     def next_expiry(self) -> int | None:
-        """Return when the next publication ends or the next tombstone goes, in epoch seconds."""
-        return min((forget_at(publication) for publication in self.publications), default=None)
+        """Return when the next publication, tombstone or ending goes, in epoch seconds."""
+        publications = min((forget_at(publication) for publication in self.publications), default=None)
+        if not self.endings:
+            return publications
+        endings = min(self.endings.values())
+        return endings if publications is None else min(endings, publications)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +97,8 @@ class Published:
     repeated: bool = False
     changed: bool = True
     """Whether watchers may see a difference; a refresh changes nothing (RFC 3903 §6 step 6)."""
+    endings: tuple[str, ...] = ()
+    """Names of what has newly ended for good."""
 
 
 def forget_at(publication: Publication) -> int:
@@ -90,9 +107,21 @@ def forget_at(publication: Publication) -> int:
 
 
 def expired(presentity: Presentity, now: float) -> Presentity:
-    """Return the presentity without what has ended."""
+    """Return the presentity without what has ended, and without endings that are of no more use."""
     kept = tuple(one for one in presentity.publications if forget_at(one) > now)
-    return presentity if len(kept) == len(presentity.publications) else replace(presentity, publications=kept)
+    endings = {name: until for name, until in presentity.endings.items() if until > now}
+    if len(kept) == len(presentity.publications) and len(endings) == len(presentity.endings):
+        return presentity
+    return replace(presentity, publications=kept, endings=endings)
+
+
+def needed_endings(presentity: Presentity, package: EventPackage, now: float) -> list[str]:
+    """Return the endings whose time is over while a publication still says otherwise: they stay remembered."""
+    bury = package.bury
+    if bury is None:
+        return []
+    over = [name for name, until in presentity.endings.items() if until <= now]
+    return [name for name in over if any(bury(one, [name]) != one for one in presentity.documents(now))]
 
 
 def decide_publish(
@@ -107,8 +136,23 @@ def decide_publish(
     _check_body(command, package, limits)
     lifetime = grant(command.expires, limits.bounds)
     if command.if_match:
-        return _change(presentity, _find(presentity, command.if_match[0], now), command, package, lifetime, etag, now)
-    return _create(presentity, command, package, limits, lifetime, etag, now)
+        before = _find(presentity, command.if_match[0], now)
+        decision = _change(presentity, before, command, package, lifetime, etag, now)
+    else:
+        decision = _create(presentity, command, package, limits, lifetime, etag, now)
+    return _remembered(decision, package, int(now) + limits.ending_seconds) if command.body else decision
+
+
+def _remembered(decision: Published, package: EventPackage, until: int) -> Published:
+    """Return the decision with what the new document says is over for good."""
+    document = decision.publication.document
+    if package.endings is None or document is None:
+        return decision
+    names = package.endings(document)
+    if not names:
+        return decision
+    after = decision.presentity.remembering(dict.fromkeys(names, until))
+    return replace(decision, presentity=after, endings=tuple(names))
 
 
 def _find_repeat(publications: Iterable[Publication], transaction: Transaction) -> Publication | None:
@@ -192,12 +236,16 @@ def _change(
         return _with(presentity, others, after, lifetime, changed=True)
     # A refresh keeps its place: it does not make a state the newest.
     same_place = tuple(after if one.pub == before.pub else one for one in presentity.publications)
-    refreshed = Presentity(aor=presentity.aor, event=presentity.event, publications=same_place)
+    refreshed = _changed(presentity, same_place)
     return Published(presentity=refreshed, publication=after, lifetime=lifetime, changed=False)
 
 
 def _with(
     presentity: Presentity, others: tuple[Publication, ...], newest: Publication, lifetime: int, *, changed: bool
 ) -> Published:
-    after = Presentity(aor=presentity.aor, event=presentity.event, publications=(*others, newest))
+    after = _changed(presentity, (*others, newest))
     return Published(presentity=after, publication=newest, lifetime=lifetime, changed=changed)
+
+
+def _changed(presentity: Presentity, publications: tuple[Publication, ...]) -> Presentity:
+    return Presentity(aor=presentity.aor, event=presentity.event, publications=publications, endings=presentity.endings)

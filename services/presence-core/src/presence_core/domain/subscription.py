@@ -4,6 +4,7 @@ Rule 1: a Subscription is a value; a decision makes a new one.
 Rule 2: an ended subscription stays until its last NOTIFY is settled, so that a repeated SUBSCRIBE is known.
 """
 
+import re
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from math import ceil
@@ -174,13 +175,25 @@ def _refreshed_dialog(dialog: Dialog, command: Subscribe) -> Dialog:
 
 def ended(subscription: Subscription, reason: str) -> Subscription:
     """Return the subscription as terminated for `reason` (RFC 6665 §4.1.3)."""
-    return replace(subscription, status=Status.TERMINATED, reason=reason)
+    return replace(subscription, status=Status.TERMINATED, reason=reason, cause=reason)
 
 
 def event_header(command: Subscribe) -> str:
     """Return the Event header's value as it must be echoed in every NOTIFY (RFC 6665 §4.2.2, §8.2.1)."""
     parameters = (f";{name}={value}" if value else f";{name}" for name, value in command.event_params)
-    return command.event + "".join(parameters)
+    return command.event.partition(";")[0] + "".join(parameters)
+
+
+def event_parameters(header: str) -> tuple[tuple[str, str], ...]:
+    """Return the parameters of an Event header as `event_header` writes it, names in lower case, values unquoted."""
+    return tuple((name.strip().lower(), _unquoted(value.strip())) for name, value in _PARAMETER.findall(header))
+
+
+_PARAMETER = re.compile(r""";([^=;]+)(?:=("(?:[^"\\]|\\.)*"|[^;]*))?""")
+
+
+def _unquoted(value: str) -> str:
+    return re.sub(r"\\(.)", r"\1", value[1:-1]) if value[:1] == '"' == value[-1:] and len(value) > 1 else value
 
 
 def check_accept(accept: tuple[str, ...] | None, package: EventPackage) -> None:

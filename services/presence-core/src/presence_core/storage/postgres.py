@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
 _PACKAGE = "presence_core.storage"
+_AWAY = (
+    *CONNECTION_ERRORS,
+    TimeoutError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""What passes by itself: also a full disk, too many connections, and a standby that is not promoted yet."""
 
 
 class PostgresStore:
@@ -42,7 +49,7 @@ class PostgresStore:
         async with self._turns[purpose]:
             try:
                 yield await self._connected(purpose)
-            except (*CONNECTION_ERRORS, TimeoutError) as error:
+            except _AWAY as error:
                 broken = self._connections.pop(purpose, None)
                 if broken is not None:
                     broken.terminate()

@@ -1,0 +1,108 @@
+"""A core put together: which part knows which. The service gives it NATS and PostgreSQL, a test what it likes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from event_packages.registry import Registry
+from lamplighter_runtime.bus import Bus
+from lamplighter_runtime.membership import Directory
+from presence_core.answers import Answers
+from presence_core.authorizing import Authorizer
+from presence_core.commit import Committer
+from presence_core.composing import Composer
+from presence_core.deliver import Teller
+from presence_core.handlers import Handlers
+from presence_core.loading import Loader
+from presence_core.metrics import Metrics
+from presence_core.publishing import Publishing
+from presence_core.registering import Registering
+from presence_core.settings import Settings
+from presence_core.shards import Shards
+from presence_core.store import Store
+from presence_core.subscribing import Subscribing
+from presence_core.watching import Watchers
+from presence_core.xcap import XcapDocuments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """The parts that somebody outside has to drive or ask."""
+
+    packages: Registry
+    shards: Shards
+    committer: Committer
+    composer: Composer
+    teller: Teller
+    authorizer: Authorizer
+    watchers: Watchers
+    handlers: Handlers
+    documents: XcapDocuments
+
+
+def assemble(
+    settings: Settings,
+    packages: Registry,
+    bus: Bus,
+    store: Store,
+    directory: Directory,
+    metrics: Metrics,
+    *,
+    new_id: Callable[[], str],
+) -> Core:
+    """Return a core that serves no shards yet. `new_id` returns 128 random bits as 32 hex digits."""
+    shards = Shards(settings, bus, store, directory)
+    committer = Committer(
+        store,
+        metrics,
+        committed=shards.on_committed,
+        failed=shards.drop,
+        period=settings.write_behind_seconds if settings.store == "write-behind" else 0.0,
+        most=settings.write_behind_rows,
+    )
+    composer = Composer(packages, derived=settings.presence_from_dialog_domains, waiting_days=settings.waiting_days)
+    teller = Teller(
+        bus,
+        committer,
+        composer,
+        metrics,
+        core=settings.instance,
+        patience=settings.patience,
+        silence=settings.notifier_silence_seconds,
+        partial_events=settings.partial_state_events,
+    )
+    watchers = Watchers(committer, teller, waiting_days=settings.waiting_days)
+    authorizer = Authorizer(settings.watching, packages, committer, teller, watchers)
+    teller.use(authorizer.recomposed, watchers.removed)
+    answers = Answers(settings, packages, bus, metrics)
+    documents = XcapDocuments(settings, packages, store, bus, teller, authorizer)
+    handlers = Handlers(
+        settings,
+        packages,
+        committer,
+        teller,
+        answers,
+        Publishing(settings, bus, answers, committer, teller, new_id=new_id),
+        Subscribing(settings, answers, committer, teller, authorizer, watchers, new_id=new_id),
+        Registering(settings, answers, committer),
+        authorizer,
+        watchers,
+        documents,
+    )
+    shards.use(
+        handlers,
+        teller,
+        committer,
+        Loader(packages, composer, teller, authorizer, watchers, metrics),
+        documents,
+    )
+    return Core(
+        packages=packages,
+        shards=shards,
+        committer=committer,
+        composer=composer,
+        teller=teller,
+        authorizer=authorizer,
+        watchers=watchers,
+        handlers=handlers,
+        documents=documents,
+    )

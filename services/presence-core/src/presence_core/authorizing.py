@@ -1,0 +1,145 @@
+"""Verdicts about watchers, asked for at a SUBSCRIBE and anew whenever rules, sphere or time change (RFC 5025 §3).
+
+Rule 1: who may see less is shown less at once; what changes the status of a subscription is told when it is saved.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from event_packages.base import EventPackage
+from event_packages.registry import Registry
+from event_packages.rules.decision import Handling, next_change
+from event_packages.winfo import Watcher
+from presence_core.commit import Committer
+from presence_core.composing import published_documents
+from presence_core.deliver import Teller
+from presence_core.domain.authorization import Asker, Circumstances, Policy, Verdict, asker_of, judge, ruled
+from presence_core.domain.delivery import CSEQ_BLOCK, Delivery
+from presence_core.domain.documents import NO_DOCUMENTS
+from presence_core.domain.subscription import Status, Subscription
+from presence_core.shard import Due, Entry, Known, Shard
+from presence_core.store import StoredSubscription
+from presence_core.watching import Watchers
+
+NEVER = float("inf")
+
+
+class Authorizer:
+    """Decides about the watchers of the shards."""
+
+    def __init__(
+        self, policy: Policy, packages: Registry, committer: Committer, teller: Teller, watchers: Watchers
+    ) -> None:
+        self.policy = policy
+        self._committer = committer
+        self._teller = teller
+        self._watchers = watchers
+        self._governed = [package for package in packages if package.rules and policy.governs(package)]
+        self._spheres = [package for package in packages if package.sphere is not None]
+
+    def governs(self, package: EventPackage) -> bool:
+        """Return whether the rules of presentities say who may watch a package."""
+        return bool(package.rules) and self.policy.governs(package)
+
+    def verdict(self, shard: Shard, package: EventPackage, asker: Asker, now: float) -> Verdict:
+        """Decide about a watcher; raise Forbidden for what only the presentity itself may watch."""
+        return judge(package, asker, self.policy, self.circumstances(shard, asker.presentity, now))
+
+    def circumstances(self, shard: Shard, aor: str, now: float) -> Circumstances:
+        """Return what verdicts about the watchers of a presentity depend on."""
+        documents = shard.documents.get(aor, NO_DOCUMENTS)
+        rulesets = [ruleset for some in documents.rulesets.values() for ruleset in some]
+        sphere = self.sphere(shard, aor, now) if any(ruleset.uses_sphere for ruleset in rulesets) else ""
+        return Circumstances(documents=documents, sphere=sphere, now=now)
+
+    def sphere(self, shard: Shard, aor: str, now: float) -> str:
+        """Return the sphere that a presentity says it is in, "" for none or several (RFC 4480 §3.11)."""
+        found = set()
+        for package in self._spheres:
+            entry = shard.entries.get((aor, package.name))
+            if entry is not None and package.sphere is not None:
+                found.add(package.sphere(published_documents(entry.committed, package, now)))
+        return found.pop() if len(found) == 1 else ""
+
+    # --- deciding anew
+
+    def recomposed(self, shard: Shard, entry: Entry, now: float) -> None:
+        """Decide anew when a presentity has come into another sphere."""
+        aor = entry.committed.aor
+        if entry.package.sphere is None or aor not in shard.documents:
+            return
+        sphere = self.circumstances(shard, aor, now).sphere
+        if sphere != entry.sphere:
+            entry.sphere = sphere
+            self.redecide(shard, aor, now)
+
+    def due(self, shard: Shard, aor: str, now: float) -> None:
+        """Decide anew when the validity of a rule begins or ends."""
+        if shard.boundaries.get(aor, NEVER) <= now:
+            del shard.boundaries[aor]
+            self.redecide(shard, aor, now)
+
+    def redecide(self, shard: Shard, aor: str, now: float) -> None:
+        """Decide anew about everybody who watches a presentity, or waits to."""
+        circumstances = self.circumstances(shard, aor, now)
+        for package in self._governed:
+            entry = shard.entries.get((aor, package.name))
+            for delivery in list(entry.watchers.values()) if entry else ():
+                one = shard.subscriptions.get(delivery.subscription.local_tag)
+                if one is not None and one.status != Status.TERMINATED:
+                    verdict = judge(package, asker_of(one), self.policy, circumstances)
+                    self._apply(shard, delivery, one, ruled(one, one.status, verdict), now)
+            self._redecide_waiting(shard, aor, package, circumstances)
+        self.wake(shard, aor, now)
+
+    def wake(self, shard: Shard, aor: str, now: float) -> None:
+        """See to it that it is decided anew when the next validity begins or ends."""
+        documents = shard.documents.get(aor, NO_DOCUMENTS)
+        at = next_change([ruleset for some in documents.rulesets.values() for ruleset in some], now)
+        if at is not None and at < shard.boundaries.get(aor, NEVER):
+            shard.boundaries[aor] = at
+            shard.wheel.set((Due.RULES, aor), at)
+
+    def _apply(self, shard: Shard, delivery: Delivery, one: Subscription, after: Subscription, now: float) -> None:
+        if (one.status, one.reason, one.view) == (after.status, after.reason, after.view):
+            return
+        shard.subscriptions[one.local_tag] = after
+        if (one.status, one.reason) != (after.status, after.reason):
+            self.save(shard, after)
+            self._watchers.note(shard, after, now)
+        if one.status == after.status == delivery.subscription.status:
+            delivery.subscription = after
+            self._teller.offer(shard, delivery)
+        else:
+            delivery.again_at = NEVER
+            delivery.subscription = replace(delivery.subscription, view=None)
+            self._committer.then(shard.number, self._decided, shard, delivery, after, now)
+
+    def save(self, shard: Shard, one: Subscription) -> None:
+        """Save a subscription as it is decided."""
+        self._committer.changes(shard.number, shard.epoch).subscriptions[one.local_tag] = StoredSubscription(
+            shard=shard.number, subscription=one, cseq_limit=CSEQ_BLOCK, notified=None
+        )
+
+    def _decided(self, shard: Shard, delivery: Delivery, after: Subscription, now: float) -> None:
+        delivery.subscription, delivery.forced, delivery.again_at = after, True, 0.0
+        self._teller.offer(shard, delivery)
+        if after.status == Status.TERMINATED:
+            self._watchers.over(shard, after, now)
+        else:
+            self._watchers.changed(shard, after)
+
+    def _redecide_waiting(self, shard: Shard, aor: str, package: EventPackage, circumstances: Circumstances) -> None:
+        for known in self._waiting(shard, aor, package):
+            watcher = known.watcher
+            asker = Asker(presentity=aor, watcher=watcher.watcher, uri=watcher.watcher)
+            handling = judge(package, asker, self.policy, circumstances).handling
+            if handling == Handling.CONFIRM:
+                continue
+            event = "rejected" if handling == Handling.BLOCK else "approved"
+            told = Watcher(id=watcher.id, uri=watcher.watcher, status="terminated", event=event)
+            self._watchers.ended(shard, told, aor, package.name)
+            self._watchers.forget(shard, watcher)
+
+    def _waiting(self, shard: Shard, aor: str, package: EventPackage) -> Iterable[Known]:
+        return [one for one in shard.known_of(aor, package.name) if one.watcher.status == Status.WAITING]

@@ -1,0 +1,215 @@
+"""XCAP documents in the memory of the shards: read when a presentity is watched, read again on word of a change.
+
+Rule 1: a watcher is decided about with the documents of its presentity and never before they are read.
+Rule 2: word of a change is confirmed when it has taken effect; until then it is sent again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+
+from event_packages.base import EventPackage
+from event_packages.registry import Registry
+from lamplighter_proto import Command, Refresh, Refreshed, Subscribe, Wanted, subjects
+from lamplighter_runtime import clock
+from lamplighter_runtime.bus import Bus
+from presence_core.authorizing import Authorizer
+from presence_core.deliver import Teller
+from presence_core.domain.documents import Documents, XcapDocument, read_documents
+from presence_core.domain.subscription import Status
+from presence_core.settings import Settings
+from presence_core.shard import Parked, Shard
+from presence_core.store import ShardRows, Store, StoreError
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 500
+"""Presentities whose documents one query asks for."""
+SWEEP_SECONDS = 60.0
+WANTED_SECONDS = 3600.0
+"""How often xcap-sync is told that documents are still wanted."""
+
+Handle = Callable[[Shard, Command, float], None]
+
+
+class XcapDocuments:
+    """Reads documents for the shards. With `xcap=none` there are none, and nothing waits."""
+
+    def __init__(
+        self, settings: Settings, registry: Registry, store: Store, bus: Bus, teller: Teller, authorizer: Authorizer
+    ) -> None:
+        self._settings = settings
+        self._packages = list(registry)
+        self._registry = registry
+        self._store = store
+        self._bus = bus
+        self._teller = teller
+        self._authorizer = authorizer
+        self._fetched = settings.xcap == "client"
+        self._asked: dict[tuple[int, str], tuple[Shard, list[Refresh]]] = {}
+        self._wake = asyncio.Event()
+        self._swept: dict[int, float] = {}
+        self._reminded: dict[int, float] = {}
+
+    def use(
+        self,
+        served: Mapping[int, Shard],
+        all_served: Callable[[], bool],
+        handle: Handle,
+        refuse: Callable[[Command], None],
+    ) -> None:
+        """Take the shards that are served, whether none is being loaded, and what to do with parked commands."""
+        self._served, self._all_served, self._handle, self._refuse = served, all_served, handle, refuse
+
+    def needed(self, package: EventPackage) -> bool:
+        """Return whether watchers of a package depend on documents of the presentity."""
+        return self._settings.xcap != "none" and bool(self._authorizer.governs(package) or package.hard_state)
+
+    # --- commands that need documents
+
+    def here(self, shard: Shard, command: Subscribe, now: float) -> bool:
+        """Return whether the documents that a command needs are here; park it otherwise."""
+        aor = command.presentity
+        if aor in shard.documents:
+            return True
+        package = self._registry.get(command.event)
+        if package is None or not self.needed(package):
+            return True
+        parked = shard.parked.get(aor)
+        if parked is None:
+            parked = shard.parked[aor] = Parked(until=now + self._settings.fetch_wait_seconds)
+            self._want(shard, aor)
+        parked.commands.append(command)
+        return False
+
+    def _want(self, shard: Shard, aor: str) -> None:
+        if self._fetched:
+            self._bus.send(subjects.XCAP, Wanted(presentity=aor))
+        else:
+            self._ask(shard, aor)
+
+    def _ask(self, shard: Shard, aor: str, refresh: Refresh | None = None) -> None:
+        _, refreshes = self._asked.setdefault((shard.number, aor), (shard, []))
+        if refresh is not None:
+            refreshes.append(refresh)
+        self._wake.set()
+
+    # --- word of changes
+
+    def on_refreshes(self, refreshes: Iterable[Refresh]) -> None:
+        """Read again what may have changed; confirm at once what nobody here needs.
+
+        A shard that is not served yet may have read its documents before the change: that is not confirmed.
+        """
+        for refresh in refreshes:
+            if not (self._all_served() if refresh.shard < 0 else refresh.shard in self._served):
+                continue
+            shards = list(self._served.values()) if refresh.shard < 0 else [self._served[refresh.shard]]
+            asked = [(shard, aor) for shard in shards for aor in _held(shard, refresh.presentity)]
+            for shard, aor in asked:
+                self._ask(shard, aor, refresh if refresh.presentity else None)
+            if not asked or not refresh.presentity:
+                self._confirm(refresh)
+
+    def _confirm(self, refresh: Refresh) -> None:
+        self._bus.send(subjects.xcap_replies(refresh.xcap_sync), Refreshed(id=refresh.id))
+
+    # --- reading
+
+    async def run(self) -> None:
+        """Read what is asked for, for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            asked, self._asked = self._asked, {}
+            wanted = list(asked.items())
+            for start in range(0, len(wanted), AT_ONCE):
+                await self._read(wanted[start : start + AT_ONCE])
+
+    async def _read(self, asked: list[tuple[tuple[int, str], tuple[Shard, list[Refresh]]]]) -> None:
+        try:
+            stored = await self._store.load_documents([aor for (_, aor), _ in asked])
+        except StoreError as error:
+            logger.warning("XCAP documents not read", extra={"error": repr(error)})
+            for (_, aor), (shard, _) in asked:
+                self._refuse_parked(shard, aor)
+            return
+        now = clock.wall()
+        for (number, aor), (shard, refreshes) in asked:
+            try:
+                if self._served.get(number) is shard:
+                    self._take(shard, aor, stored.get(aor, ()), now)
+            except Exception:
+                # The bug that one presentity's documents find must not cost the others theirs.
+                logger.exception("XCAP documents not taken", extra={"aor": aor})
+                continue
+            for refresh in refreshes:
+                self._confirm(refresh)
+        self._teller.tell(now)
+
+    def _refuse_parked(self, shard: Shard, aor: str) -> None:
+        parked = shard.parked.pop(aor, None)
+        for command in parked.commands if parked else ():
+            self._refuse(command)
+
+    def read(self, stored: Iterable[XcapDocument]) -> Documents:
+        """Return the documents of a presentity as they are read."""
+        return read_documents(stored, self._packages, limit=self._settings.rules_limit_bytes)
+
+    def _take(self, shard: Shard, aor: str, stored: tuple[XcapDocument, ...], now: float) -> None:
+        before = shard.documents.get(aor)
+        if before is None or before.stored != stored:
+            documents = shard.documents[aor] = self.read(stored)
+            for uri, problem in documents.problems.items():
+                logger.warning("XCAP document not readable", extra={"document": uri, "problem": problem, "aor": aor})
+            for package in self._packages:
+                entry = shard.entries.get((aor, package.name)) if package.hard_state else None
+                if entry is not None:
+                    self._teller.changed(shard, entry)
+            shard.boundaries.pop(aor, None)
+            self._authorizer.redecide(shard, aor, now)
+        parked = shard.parked.pop(aor, None)
+        for command in parked.commands if parked else ():
+            self._handle(shard, command, now)
+
+    # --- new shards
+
+    async def load(self, rows: ShardRows) -> dict[str, Documents]:
+        """Return the documents that the watchers of stored shards depend on; raise StoreError."""
+        aors = {row.watcher.presentity for row in rows.watchers if row.watcher.status == Status.WAITING}
+        for row in rows.subscriptions:
+            package = self._registry.get(row.subscription.event)
+            if package is not None and self.needed(package):
+                aors.add(row.subscription.presentity)
+        if self._settings.xcap == "none" or not aors:
+            return {}
+        stored = await self._store.load_documents(aors)
+        return {aor: self.read(stored.get(aor, ())) for aor in aors}
+
+    # --- time
+
+    def on_tick(self, shard: Shard, now: float) -> None:
+        """Stop waiting for what does not come, forget what nobody needs, say what is still wanted."""
+        for aor, parked in list(shard.parked.items()):
+            if parked.until <= now:
+                parked.until = float("inf")
+                self._ask(shard, aor)
+        if now - self._swept.setdefault(shard.number, now) >= SWEEP_SECONDS:
+            self._swept[shard.number] = now
+            self._sweep(shard)
+        if self._fetched and now - self._reminded.get(shard.number, 0.0) >= WANTED_SECONDS:
+            self._reminded[shard.number] = now
+            for aor in shard.documents:
+                self._bus.send(subjects.XCAP, Wanted(presentity=aor))
+
+    def _sweep(self, shard: Shard) -> None:
+        needed = {aor for aor, _ in shard.entries} | {aor for aor, _ in shard.known}
+        for aor in shard.documents.keys() - needed:
+            del shard.documents[aor]
+            shard.boundaries.pop(aor, None)
+
+
+def _held(shard: Shard, aor: str) -> list[str]:
+    """Return the presentities whose documents matter to a shard; of all, or whether one does."""
+    held = shard.documents.keys() | shard.parked.keys() | {presentity for presentity, _ in shard.known}
+    return list(held) if not aor else [aor] if aor in held else []
