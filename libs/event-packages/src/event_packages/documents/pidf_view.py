@@ -190,7 +190,7 @@ def _is_selected(element: Element, selector: Selector) -> bool:
     if selector == ALL:
         return True
     matches = _MATCHES.get(selector.kind)
-    return matches is not None and matches(element, selector.value)
+    return matches is not None and selector.value != "" and matches(element, selector.value)
 
 
 def _is_any(texts: Iterable[Element], value: str) -> bool:
