@@ -80,6 +80,7 @@ def test_table_of_watchers_says_who_came_and_who_went_and_why() -> None:
         subscription.notify(bob),
         subscription.notify(bob, watcher("carol", "pending", "subscribe")),
         subscription.notify(bob, watcher("carol", "terminated", "rejected")),
+        subscription.notify(watcher("bob", "waiting", "timeout"), watcher("carol", "terminated", "rejected")),
     ]
 
     assert shown == [
@@ -87,6 +88,7 @@ def test_table_of_watchers_says_who_came_and_who_went_and_why() -> None:
         '1 watcher, "Bob" sip:bob@example.net active (approved)',
         '2 watchers, "Bob" sip:bob@example.net active (approved), sip:carol@example.net pending (subscribe)',
         '1 watcher, "Bob" sip:bob@example.net active (approved), sip:carol@example.net terminated (rejected)',
+        "1 watcher, sip:bob@example.net waiting (timeout)",
     ]
 
 
@@ -109,7 +111,7 @@ def test_table_that_begins_with_a_partial_document_says_so() -> None:
     assert Table().take(DIALOG_TYPE, b'<dialog-info version="0" state="partial"/>') == "idle (documents are missing)"
 
 
-@pytest.mark.parametrize("version", ["", "x", "-1", "\u0663", "9" * 5000])
+@pytest.mark.parametrize("version", ["", "x", "-1", "\u00b2", "9" * 5000])
 def test_table_of_a_document_without_a_readable_version_is_shown(version: str) -> None:
     body = f'<dialog-info version="{version}" state="full"/>'
 

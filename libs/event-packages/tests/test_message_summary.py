@@ -92,6 +92,7 @@ def test_document_of_a_body_holds_its_numbers() -> None:
         ('Messages-Waiting: yes\nMessage-Account: sip:a"@b\n', "Messages-Waiting: yes\r\n"),
         ("Messages-Waiting: yes\nX-Vendor: lamp\nno header at all\n", "Messages-Waiting: yes\r\n"),
         ("Messages-Waiting: yes\n\n\n \nSubject: a\n b\n\n", "Messages-Waiting: yes\r\n\r\nSubject: a b\r\n"),
+        ("Messages-Waiting: yes\n\n Subject: a", "Messages-Waiting: yes\r\n\r\nSubject: a\r\n"),
         ("Messages-Waiting: yes\n\nSubject:\nb ad: x\n\nTo: Zoë\n", "Messages-Waiting: yes\r\n\r\nTo: Zoë\r\n"),
     ],
 )
