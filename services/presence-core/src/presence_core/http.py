@@ -50,6 +50,18 @@ class WatcherView(BaseModel):
     failures: int = Field(description="NOTIFYs in a row that failed.")
 
 
+class KnownWatcherView(BaseModel):
+    """What is decided about a watcher, where rules decide."""
+
+    watcher: str
+    event: str
+    status: str = Field(description="active, pending, terminated or waiting.")
+    reason: str = Field(description="polite-block, rejected, deactivated, timeout or nothing.")
+    display_name: str
+    since: int = Field(description="Epoch second at which it came to this status.")
+    subscriptions: int
+
+
 class EventView(BaseModel):
     """A presentity for one event package."""
 
@@ -81,22 +93,25 @@ def add_routes(app: FastAPI, service: Service) -> None:
     """Add the operator's routes."""
 
     def running() -> tuple[Shards, Directory]:
-        if service.core is None or service.directory is None:
-            raise HTTPException(503, "still starting")
-        return service.core.shards, service.directory
+        core, directory = started(service)
+        return core.shards, directory
 
     @app.get("/presentities/{uri:path}", tags=["presence"], response_model=PresentityView)
     async def presentity(uri: str) -> object:
         """Show a presentity; another core's is redirected to."""
-        shards, directory = running()
-        number = shard_of(uri, service.settings.shards)
-        shard = shards.served.get(number)
-        if shard is None:
-            return _elsewhere(directory, number, f"/presentities/{quote(uri)}")
+        shard = owned(service, uri, f"/presentities/{quote(uri)}")
+        if isinstance(shard, RedirectResponse):
+            return shard
         view = _presentity(shard, uri, service.settings.instance)
         if not view.events and not view.contacts:
             raise HTTPException(404, f"nothing is published, watched or registered as {uri}")
         return view
+
+    @app.get("/watchers/{uri:path}", tags=["presence"], response_model=list[KnownWatcherView])
+    async def watchers(uri: str) -> object:
+        """Show what is decided about the watchers of a presentity, those included who wait without a subscription."""
+        shard = owned(service, uri, f"/watchers/{quote(uri)}")
+        return shard if isinstance(shard, RedirectResponse) else _known(shard, uri)
 
     @app.get("/subscriptions", tags=["presence"])
     async def subscriptions(
@@ -123,6 +138,37 @@ def add_routes(app: FastAPI, service: Service) -> None:
         """Show which core owns which shard; empty: nobody."""
         _, directory = running()
         return {number: directory.owner_of(number) or "" for number in range(service.settings.shards)}
+
+
+def started(service: Service) -> tuple[Core, Directory]:
+    """Return the core and its directory; 503 before there are any."""
+    if service.core is None or service.directory is None:
+        raise HTTPException(503, "still starting")
+    return service.core, service.directory
+
+
+def owned(service: Service, aor: str, path: str) -> Shard | RedirectResponse:
+    """Return the shard of a presentity, or the way to the core that has it; 503 when none has."""
+    core, directory = started(service)
+    number = shard_of(aor, service.settings.shards)
+    shard = core.shards.served.get(number)
+    return _elsewhere(directory, number, path) if shard is None else shard
+
+
+def _known(shard: Shard, uri: str) -> list[KnownWatcherView]:
+    known = [one for (aor, _), of_event in shard.known.items() if aor == uri for one in of_event.values()]
+    return [
+        KnownWatcherView(
+            watcher=one.watcher.watcher,
+            event=one.watcher.event,
+            status=one.watcher.status.name.lower(),
+            reason=one.watcher.reason,
+            display_name=one.watcher.display_name,
+            since=one.watcher.inserted,
+            subscriptions=len(one.tags),
+        )
+        for one in known
+    ]
 
 
 def _elsewhere(directory: Directory, number: int, path: str) -> RedirectResponse:

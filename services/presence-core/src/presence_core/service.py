@@ -18,6 +18,7 @@ from lamplighter_runtime.nats_bus import NatsBus
 from presence_core.assembly import Core, assemble
 from presence_core.domain.presentity import TOMBSTONE_SECONDS
 from presence_core.http import add_routes
+from presence_core.http_explain import add_explain_routes
 from presence_core.metrics import Metrics
 from presence_core.settings import Settings
 from presence_core.shards import RETRY_SECONDS, SERVICE, Shards
@@ -48,6 +49,7 @@ class PresenceCore:
         self.bus: NatsBus | None = None
         self.directory: Directory | None = None
         add_routes(self.app, self)
+        add_explain_routes(self.app, self)
 
     def _readiness(self) -> dict[str, bool]:
         shards = self.core.shards if self.core else None

@@ -156,6 +156,11 @@ class XcapDocuments:
         """Return the documents of a presentity as they are read."""
         return read_documents(stored, self._packages, limit=self._settings.rules_limit_bytes)
 
+    async def stored(self, aor: str) -> Documents:
+        """Return the documents of a presentity as the table has them now; raise StoreError."""
+        found = await self._store.load_documents([aor]) if self._settings.xcap != "none" else {}
+        return self.read(found.get(aor, ()))
+
     def _take(self, shard: Shard, aor: str, stored: tuple[XcapDocument, ...], now: float) -> None:
         before = shard.documents.get(aor)
         if before is None or before.stored != stored:

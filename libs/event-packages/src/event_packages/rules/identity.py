@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from sip.errors import ParseError
 from sip.uri import TelUri, Uri, canonical_aor, canonical_host, parse_uri
 
+UnreadableIdentity = ParseError
+"""What `identity_of` raises, for those who know nothing else of SIP."""
 ANONYMOUS_DOMAIN = "anonymous.invalid"
 XML_SPACE = " \t\r\n"
 
