@@ -6,6 +6,7 @@ Rule 3: no answer takes longer than the timeout as a whole, however slowly it dr
 """
 
 import asyncio
+import logging
 import re
 import ssl
 from dataclasses import dataclass
@@ -65,6 +66,8 @@ class Client:
     """GETs documents, so many at a time."""
 
     def __init__(self, access: Access) -> None:
+        # It would log every request.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         self._access = access
         self._turns = asyncio.Semaphore(access.concurrency)
         self._http = httpx.AsyncClient(
