@@ -59,8 +59,11 @@ def bury(document: object, names: Collection[str]) -> object:
     """Return a document in which every dialog that one of the names covers has ended."""
     if not names or not isinstance(document, DialogInfo):
         return document
-    dialogs = tuple(one.ended() if one.live and _is_covered(one, names) else one for one in document.dialogs)
-    return document if dialogs == document.dialogs else replace(document, dialogs=dialogs)
+    covered = {dialog for dialog in document.dialogs if dialog.live and _is_covered(dialog, names)}
+    if not covered:
+        return document
+    dialogs = (replace(one.ended(), buried=True) if one in covered else one for one in document.dialogs)
+    return replace(document, dialogs=tuple(dialogs))
 
 
 def _dialogs(state: object) -> Dialogs:

@@ -48,6 +48,9 @@ class Dialog:
     content: tuple[bytes, ...] = (b"",)
     """What stands behind the duration, written, in pieces; those at odd places are session descriptions."""
 
+    buried: bool = False
+    """Whether its publisher does not know yet that it has ended; of which branch it speaks may be uncertain."""
+
     @property
     def live(self) -> bool:
         """Return whether it has not ended."""
@@ -55,8 +58,11 @@ class Dialog:
 
     @property
     def over(self) -> bool:
-        """Return whether it has ended for good; after a challenge the same call is tried again (RFC 3261 §22.2)."""
-        return not self.live and not any(code in self.cause for code in _CHALLENGES)
+        """Return whether its publisher says that it has ended for good.
+
+        After a challenge the same call is tried again (RFC 3261 §22.2).
+        """
+        return not self.live and not self.buried and not any(code in self.cause for code in _CHALLENGES)
 
     @property
     def vague(self) -> bool:
