@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 
 from event_packages.rules.identity import NOBODY, XML_SPACE, Identities, Identity, identities, identity_of
 from event_packages.rules.names import COMMON_POLICY, OMA_COMMON_POLICY
-from event_packages.rules.ruleset import IdentityCondition, Many, Sphere, Validity
+from event_packages.rules.ruleset import MAX_SHOWN, IdentityCondition, Many, Sphere, Validity, shown
 from event_packages.rules.times import epoch_of
 from event_packages.xml import Element, local_name
 from sip.errors import ParseError
 from sip.uri import canonical_host, split_host_port
+
+_LONGEST_DOMAIN = 255
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class Conditions:
         if add is not None:
             add(self, element)
         else:
-            self.unknown = self.unknown or local_name(element)[1]
+            self.unknown = self.unknown or local_name(element)[1][:MAX_SHOWN]
 
 
 def _add_identity(conditions: Conditions, element: Element) -> None:
@@ -69,7 +71,7 @@ def _add_validity(conditions: Conditions, element: Element) -> None:
     times = [epoch_of(text) for text in texts]
     known = [time for time in times if time is not None]
     if len(known) < len(times):
-        conditions.validity.append(Validity(unreadable=repr(texts[times.index(None)])))
+        conditions.validity.append(Validity(unreadable=shown(texts[times.index(None)])))
     else:
         conditions.validity.append(Validity(periods=tuple(zip(known[::2], known[1::2], strict=True))))
 
@@ -103,7 +105,7 @@ def _identity(uri: str) -> Identity | None:
 def _domain(text: str) -> str | None:
     try:
         host, port = split_host_port(text)
-        return None if port is not None else canonical_host(host)
+        return None if port is not None or len(host) > _LONGEST_DOMAIN else canonical_host(host)
     except ParseError:
         return None
 
@@ -114,7 +116,7 @@ def _many(element: Element) -> Many:
         excepted.add(child)
     domain = _domain(_trimmed(element, "domain")) if "domain" in element.attrib else ""
     if domain is None:
-        excepted.unreadable = f"many domain={element.get('domain')!r}"
+        excepted.unreadable = f"many domain={shown(_trimmed(element, 'domain'))}"
     return Many(
         domain=domain or "",
         except_ids=_set(excepted.ids),
@@ -139,7 +141,7 @@ class _Excepted:
         """Take a child of `many`."""
         names = {"id", "domain"} & set(element.attrib)
         if element.tag != f"{COMMON_POLICY}except" or len(element) or not names:
-            self.unreadable = self.unreadable or local_name(element)[1]
+            self.unreadable = self.unreadable or local_name(element)[1][:MAX_SHOWN]
         if "id" in names:
             self._add_id(_trimmed(element, "id"))
         if "domain" in names:
@@ -148,13 +150,13 @@ class _Excepted:
     def _add_id(self, text: str) -> None:
         identity = _identity(text)
         if identity is None:
-            self.unreadable = self.unreadable or f"except id={text!r}"
+            self.unreadable = self.unreadable or f"except id={shown(text)}"
         else:
             self.ids.append(identity)
 
     def _add_domain(self, text: str) -> None:
         domain = _domain(text)
         if domain is None:
-            self.unreadable = self.unreadable or f"except domain={text!r}"
+            self.unreadable = self.unreadable or f"except domain={shown(text)}"
         else:
             self.domains.append(domain)

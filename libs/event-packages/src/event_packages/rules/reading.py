@@ -7,7 +7,7 @@ from event_packages.errors import BadRequest
 from event_packages.rules.conditions import Conditions
 from event_packages.rules.identity import XML_SPACE
 from event_packages.rules.names import COMMON_POLICY, OMA_COMMON_POLICY
-from event_packages.rules.ruleset import Rule, Ruleset
+from event_packages.rules.ruleset import Rule, Ruleset, shown
 from event_packages.rules.transformations import handling_of, permissions_of
 from event_packages.xml import Element, local_name, parse
 
@@ -56,7 +56,7 @@ def _unreadable(element: Element) -> str:
     for child in element:
         namespace, name = local_name(child)
         if child.tag not in _PARTS and (f"{{{namespace}}}" in _POLICY or name.startswith("condition")):
-            return f"{name} of namespace {namespace or 'none'} is not a part of a rule"
+            return f"{shown(name)} of namespace {shown(namespace)} is not a part of a rule"
     return ""
 
 

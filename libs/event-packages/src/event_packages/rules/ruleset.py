@@ -7,6 +7,9 @@ from enum import IntEnum
 from event_packages.rules.identity import NOBODY, Identities, Identity
 from event_packages.rules.permissions import NOTHING, Permissions
 
+MAX_SHOWN = 80
+"""Characters of a document's text in an explanation."""
+
 
 class Handling(IntEnum):
     """What happens to a subscription (RFC 5025 §3.2.1); the highest of the rules that match wins."""
@@ -59,8 +62,8 @@ class Sphere:
     def failure(self, sphere: str) -> str:
         """Return why the condition is false; without a sphere of the presentity it always is."""
         if not sphere:
-            return f"sphere: the presentity has none, wanted is {self.value!r}"
-        return "" if sphere == self.value else f"sphere: it is {sphere!r}, wanted is {self.value!r}"
+            return f"sphere: the presentity has none, wanted is {shown(self.value)}"
+        return "" if sphere == self.value else f"sphere: it is {shown(sphere)}, wanted is {shown(self.value)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +121,11 @@ class Ruleset:
         """Return the first boundary after a time."""
         at = bisect_right(self.boundaries, now)
         return self.boundaries[at] if at < len(self.boundaries) else None
+
+
+def shown(text: str) -> str:
+    """Return text in quotes, the beginning of a long one."""
+    return repr(text) if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]!r}…"
 
 
 def _not_among(many: Many, watcher: Identity) -> str:
