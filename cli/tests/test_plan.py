@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lamplighter_cli.address import Address
-from lamplighter_cli.options import Options, Policy, Store, Xcap, unsupported
+from lamplighter_cli.options import Options, Policy, Store, Xcap, problems
 from lamplighter_cli.plan import SERVICES, Wiring, http_addresses, plan, replicas, sip_addresses
 from lamplighter_cli.processes import Spec
 from lamplighter_runtime.settings import EnvSettings
@@ -66,7 +66,19 @@ def test_plan_tells_the_core_of_database_and_policies() -> None:
 
     assert environment["PRESENCE_CORE_POSTGRES_DSN"] == "postgresql://x"
     assert environment["PRESENCE_CORE_POLICY"] == "open"
+    assert environment["PRESENCE_CORE_XCAP"] == "none"
     assert environment["PRESENCE_CORE_STORE"] == "write-through"
+
+
+def test_plan_of_rules_that_are_fetched_tells_core_and_xcap_sync_alike() -> None:
+    roots = ("http://a.example/xcap-root", "https://b.example:8443/")
+
+    specs = planned(replace(OPTIONS, policy=Policy.RULES, xcap=Xcap.CLIENT, xcap_roots=roots, store=Store.WRITE_BEHIND))
+    core = CoreSettings.load(specs["core-1"].environment)
+    xcap = XcapSettings.load(specs["xcap-1"].environment)
+
+    assert (core.policy, core.xcap, core.store) == ("rules", "client", "write-behind")
+    assert (xcap.mode, xcap.roots, xcap.postgres_dsn) == ("client", roots, core.postgres_dsn)
 
 
 def test_plan_tells_the_edge_where_to_listen_and_to_register() -> None:
@@ -125,11 +137,38 @@ def test_plan_stops_who_feeds_the_others_first() -> None:
     assert sorted(tiers, key=tiers.__getitem__) == ["edge", "notifier", "core", "xcap"]
 
 
-def test_options_of_later_versions_are_each_named() -> None:
-    options = replace(OPTIONS, policy=Policy.RULES, xcap=Xcap.CLIENT, xcap_roots=("http://x",), store=Store.DATABASE)
+FETCHED = replace(OPTIONS, xcap=Xcap.CLIENT, xcap_roots=("http://xcap.example/root",))
 
-    problems = list(unsupported(options))
 
-    assert len(problems) == 4
-    assert all("not in this version" in problem for problem in problems)
-    assert list(unsupported(OPTIONS)) == []
+@pytest.mark.parametrize(
+    "options",
+    [
+        OPTIONS,
+        FETCHED,
+        replace(FETCHED, policy=Policy.RULES, xcap_roots=("http://[::1]:8000/", "https://xcap.example")),
+        replace(OPTIONS, xcap=Xcap.INTEGRATED),
+        replace(OPTIONS, policy=Policy.RULES, xcap=Xcap.INTEGRATED, store=Store.WRITE_BEHIND),
+    ],
+)
+def test_options_that_fit_have_no_problems(options: Options) -> None:
+    assert list(problems(options)) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (replace(OPTIONS, store=Store.DATABASE), "not in this version"),
+        (replace(OPTIONS, policy=Policy.RULES), "--policy rules needs --xcap integrated"),
+        (replace(OPTIONS, xcap=Xcap.CLIENT), "--xcap client needs --xcap-root"),
+        (replace(FETCHED, xcap=Xcap.NONE), "--xcap-root needs --xcap client, not none"),
+        (replace(FETCHED, xcap=Xcap.INTEGRATED), "--xcap-root needs --xcap client, not integrated"),
+        (replace(FETCHED, xcap_roots=("ftp://xcap.example/",)), "no http or https URL"),
+        (replace(FETCHED, xcap_roots=("xcap.example",)), "no http or https URL"),
+        (replace(FETCHED, xcap_roots=("http://xcap.example:port/",)), "no URL"),
+        (replace(FETCHED, xcap_roots=("http://xcap.example/a,b",)), "comma"),
+    ],
+)
+def test_options_that_do_not_fit_are_named(options: Options, said: str) -> None:
+    (problem,) = problems(options)
+
+    assert said in problem

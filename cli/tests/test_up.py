@@ -244,14 +244,22 @@ def test_up_with_replicas_lists_them(up: Up) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [("--policy", "rules"), ("--xcap", "client"), ("--xcap-root", "http://x"), ("--store", "write-behind")],
+    ("arguments", "said"),
+    [
+        (("--policy", "rules"), "--policy rules needs --xcap"),
+        (("--xcap", "client"), "--xcap client needs --xcap-root"),
+        (("--xcap-root", "http://x"), "--xcap-root needs --xcap client"),
+        (("--store", "database"), "not in this version"),
+    ],
 )
-def test_up_with_what_this_version_lacks_is_refused(arguments: tuple[str, str]) -> None:
-    refused = cli("up", *arguments)
+def test_up_with_what_does_not_fit_is_refused_before_anything_starts(
+    tmp_path: Path, arguments: tuple[str, str], said: str
+) -> None:
+    refused = cli("up", "--data", str(tmp_path / "data"), *arguments)
 
     assert refused.returncode == 2
-    assert "not in this version" in refused.stderr
+    assert said in refused.stderr
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from lamplighter_cli import presence_text, show
 from lamplighter_cli.address import Address
 from lamplighter_cli.data import default_folder
 from lamplighter_cli.errors import CommandError
-from lamplighter_cli.options import Options, Policy, Store, Xcap, unsupported
+from lamplighter_cli.options import Options, Policy, Store, Xcap, problems
 from lamplighter_cli.publish import Publishing, publish
 from lamplighter_cli.tables import Table
 from lamplighter_cli.up import up
@@ -78,10 +78,20 @@ def up_command(
             help="Folder of the embedded servers; else ~/.local/share/lamplighter, for root /var/lib/lamplighter.",
         ),
     ] = None,
-    policy: Annotated[Policy, typer.Option(help="open: everybody may watch everybody.")] = Policy.OPEN,
-    xcap: Annotated[Xcap, typer.Option(help="Where privacy documents come from.")] = Xcap.NONE,
-    xcap_root: Annotated[list[str] | None, typer.Option(metavar="URL", help="XCAP root; may be repeated.")] = None,
-    store: Annotated[Store, typer.Option(help="write-through: a 2xx means committed.")] = Store.WRITE_THROUGH,
+    policy: Annotated[
+        Policy, typer.Option(help="open: everybody may watch everybody; rules: whom XCAP documents allow.")
+    ] = Policy.OPEN,
+    xcap: Annotated[
+        Xcap,
+        typer.Option(help="Privacy documents; integrated: an XCAP server writes them into our database."),
+    ] = Xcap.NONE,
+    xcap_root: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="With --xcap client: where documents are fetched; may be repeated."),
+    ] = None,
+    store: Annotated[
+        Store, typer.Option(help="A 2xx means: committed; or, write-behind: in memory, committed soon after.")
+    ] = Store.WRITE_THROUGH,
     edges: Annotated[int, typer.Option(min=1, max=64, help="The n-th listens 10 x (n - 1) SIP ports higher.")] = 1,
     cores: Annotated[int, typer.Option(min=1, max=64)] = 1,
     notifiers: Annotated[int, typer.Option(min=1, max=64)] = 1,
@@ -104,8 +114,8 @@ def up_command(
         nats=nats,
         postgres=postgres,
     )
-    if problems := list(unsupported(options)):
-        print(*(f"lamplighter: {problem}" for problem in problems), sep="\n", file=sys.stderr)
+    if wrong := list(problems(options)):
+        print(*(f"lamplighter: {problem}" for problem in wrong), sep="\n", file=sys.stderr)
         raise typer.Exit(2)
     _run(up(options, environ, Console(stderr=True)))
 

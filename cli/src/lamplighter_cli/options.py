@@ -1,9 +1,10 @@
-"""What `lamplighter up` is asked for, and what this version can do of it."""
+"""What `lamplighter up` is asked for, and what is wrong with that."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lamplighter_cli.address import Address
 
@@ -49,13 +50,25 @@ class Options:
     postgres: str = ""
 
 
-def unsupported(options: Options) -> Iterator[str]:
-    """Yield a line for each choice that this version does not offer."""
-    if options.policy is not Policy.OPEN:
-        yield f"--policy {options.policy} is not in this version, only open"
-    if options.xcap is not Xcap.NONE:
-        yield f"--xcap {options.xcap} is not in this version, only none"
-    if options.xcap_roots:
-        yield "--xcap-root is not in this version, as --xcap client is not"
-    if options.store is not Store.WRITE_THROUGH:
-        yield f"--store {options.store} is not in this version, only write-through"
+def problems(options: Options) -> Iterator[str]:
+    """Yield a line for each choice that this version does not offer or that does not fit the others."""
+    if options.store is Store.DATABASE:
+        yield "--store database is not in this version, only write-through and write-behind"
+    if options.policy is Policy.RULES and options.xcap is Xcap.NONE:
+        yield "--policy rules needs --xcap integrated or --xcap client: somebody has to bring the rules"
+    if options.xcap is Xcap.CLIENT and not options.xcap_roots:
+        yield "--xcap client needs --xcap-root"
+    if options.xcap is not Xcap.CLIENT and options.xcap_roots:
+        yield f"--xcap-root needs --xcap client, not {options.xcap}"
+    yield from (f"--xcap-root {url!r} is {fault}" for url in options.xcap_roots if (fault := _fault_of(url)))
+
+
+def _fault_of(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "no URL"
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        return "no http or https URL"
+    return "a URL with a comma, which settings cannot hold" if "," in url else ""

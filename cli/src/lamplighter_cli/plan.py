@@ -105,7 +105,14 @@ def _own_settings(options: Options, wiring: Wiring, service: Service, number: in
         return {
             "POSTGRES_DSN": wiring.postgres_dsn,
             "POLICY": options.policy.value,
+            "XCAP": options.xcap.value,
             "STORE": options.store.value,
+        }
+    if service is XCAP:
+        return {
+            "POSTGRES_DSN": wiring.postgres_dsn,
+            "MODE": options.xcap.value,
+            "ROOTS": ",".join(options.xcap_roots),
         }
     if service is EDGE:
         listen = sip_addresses(options)[number - 1]
