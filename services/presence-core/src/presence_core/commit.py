@@ -89,7 +89,8 @@ class Committer:
             self._early.append((shard, action, args))
             self._wake_early.set()
         else:
-            self.saved(shard, action, *args, **kwargs)
+            self._actions.append((shard, action, args))
+            self._wake.set()
 
     def saved(self, shard: int, action: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         """Run `action` after the commit of everything that was added until now, which is not put off any longer."""
@@ -100,8 +101,8 @@ class Committer:
     @property
     def waiting(self) -> int:
         """Return how much waits for a commit: actions, and with a period rows."""
-        rows = self._changes.rows() + self._tried_again if self._period else 0
-        return max(rows, len(self._actions))
+        actions = len(self._actions)
+        return max(actions, self._changes.rows() + self._tried_again) if self._period else actions
 
     def forget(self, shards: Iterable[int]) -> None:
         """Drop what is pending for shards that are dropped."""
