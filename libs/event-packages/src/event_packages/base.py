@@ -32,6 +32,8 @@ class View:
     """What its rules provide (RFC 5025 §3.3); None: everything."""
     single: bool = False
     """Whether the watcher can show one thing only, as phones that know of one dialog."""
+    polite: bool = False
+    """Whether the watcher is blocked politely: it gets the neutral state for ever (RFC 5025 §3.2.1)."""
     parameters: tuple[tuple[str, str], ...] = ()
     """Those of the Event header that its package takes into account."""
 
