@@ -38,6 +38,7 @@ SHOWN = {
     *THINGS,
     *(f"{{{PIDF}}}{name}" for name in ("presence", "status", "basic", "contact", "timestamp")),
     *(f"{{{DATA_MODEL}}}{name}" for name in ("deviceID", "timestamp")),
+    f"{{{RPID}}}service-class",
 }
 
 words = st.sampled_from(["work", "home", "open", "1"])
@@ -60,6 +61,7 @@ nodes = st.recursive(
     leaves,
     lambda inner: (
         st.builds("<{0}>t{1}t{2}</{0}>".format, st.sampled_from(["x:a", "x:b"]), inner, inner)
+        | inner.map("<rpid:service-class>{}</rpid:service-class>".format)
         | inner.map("<rpid:activities><rpid:away/>{}</rpid:activities>".format)
     ),
     max_leaves=5,

@@ -1,7 +1,8 @@
 """What a watcher sees of a presence document: what no rule provides is withheld (RFC 5025 §3.3).
 
-Rule 1: of a service, person or device that is provided, id, basic status, contact, timestamp and a device's own device
-id are shown; all else in it, known or not, is an attribute that a permission has to name.
+Rule 1: of a service, person or device that is provided, id, timestamp, basic status, contact, service class, OMA's
+service description and a device's own device id are shown (§3.3.2); all else in it, known or not, is an attribute that
+a permission has to name.
 Rule 2: an attribute that is not provided is withheld wherever it stands, also inside of one that is.
 Rule 3: where nothing is left, and where nothing was, the neutral document is seen: neither tells that there are rules.
 """
@@ -50,10 +51,11 @@ _PERSON, _DEVICE, _DEVICE_ID, _DM_TIMESTAMP = (
     f"{{{DATA_MODEL}}}{name}" for name in ("person", "device", "deviceID", "timestamp")
 )
 _CLASS, _USER_INPUT = f"{{{RPID}}}class", f"{{{RPID}}}user-input"
-_SERVICE_ID = f"{{{OMA_PRES}}}service-description/{{{OMA_PRES}}}service-id"
+_SERVICE_CLASS = f"{{{RPID}}}service-class"
+_SERVICE_DESCRIPTION, _SERVICE_ID = f"{{{OMA_PRES}}}service-description", f"{{{OMA_PRES}}}service-id"
 
 _SHOWN = {
-    _TUPLE: frozenset({_CONTACT, _TIMESTAMP}),
+    _TUPLE: frozenset({_CONTACT, _TIMESTAMP, _SERVICE_CLASS, _SERVICE_DESCRIPTION}),
     _STATUS: frozenset({_BASIC}),
     _PERSON: frozenset({_DM_TIMESTAMP}),
     _DEVICE: frozenset({_DEVICE_ID, _DM_TIMESTAMP}),
@@ -139,6 +141,8 @@ class _Filter:
                 self._filter_children(child, name)
             elif tag not in shown:
                 self._filter_attribute(child, name)
+            else:
+                self._filter_inside(child, name)
 
     def _filter_attribute(self, element: Element, name: str) -> None:
         if not self._is_provided(element):
@@ -146,16 +150,15 @@ class _Filter:
             return
         if element.tag == _USER_INPUT:
             self._filter_user_input(element, name)
-        for child in list(element):
-            self._filter_inner(child, name)
+        self._filter_inside(element, name)
 
-    def _filter_inner(self, element: Element, name: str) -> None:
-        """Filter what stands in an attribute that is provided: there only what has a permission needs it."""
-        if element.tag in _ATTRIBUTES:
-            self._filter_attribute(element, name)
-            return
+    def _filter_inside(self, element: Element, name: str) -> None:
+        """Filter what stands in an element that is provided: there only what has a permission needs it."""
         for child in list(element):
-            self._filter_inner(child, name)
+            if child.tag in _ATTRIBUTES:
+                self._filter_attribute(child, name)
+            else:
+                self._filter_inside(child, name)
 
     def _is_provided(self, element: Element) -> bool:
         if self._is_provided_as_unknown(element):
@@ -242,5 +245,5 @@ _MATCHES: dict[str, Callable[[Element, str], bool]] = {
     "service-uri": lambda element, value: _has_uri(element, _CONTACT, value),
     "service-uri-scheme": _has_scheme,
     "deviceID": lambda element, value: _has_uri(element, _DEVICE_ID, value),
-    "service-id": lambda element, value: _is_any(element.iterfind(_SERVICE_ID), value),
+    "service-id": lambda element, value: _is_any(element.iterfind(f"{_SERVICE_DESCRIPTION}/{_SERVICE_ID}"), value),
 }
