@@ -187,6 +187,14 @@ def test_ending_buries_one_dialog_of_a_document_and_keeps_the_others() -> None:
     assert ended(buried) == ["a"]
 
 
+def test_branch_that_is_buried_for_want_of_a_tag_takes_no_other_along() -> None:
+    ending = parse(dialog("terminated", remote="r1"))
+    uncertain, ringing = parse(dialog("proceeding", remote="")), parse(dialog("early", remote="r2"))
+
+    assert live(bury(uncertain, ending), bury(ringing, ending)) == [("a", "early")]
+    assert live(bury(ringing, ending), bury(uncertain, ending)) == [("a", "early")]
+
+
 def test_ending_is_short_and_says_nothing_of_the_call() -> None:
     assert PACKAGE.endings is not None
 

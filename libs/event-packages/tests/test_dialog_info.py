@@ -190,6 +190,29 @@ def test_document_extensions_follow_the_dialogs_once() -> None:
     assert content.count("<x:more") == 1
 
 
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        ' xml:id="one"',
+        ' xml:space="wide"',
+        ' xml:lang="no language"',
+        ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="x:unknown"',
+    ],
+)
+def test_extension_attribute_that_would_break_the_document_is_left_out(unfit: str) -> None:
+    content = inside(info(f'<x:more xmlns:x="urn:x"{unfit} kept="1"/>'))
+
+    assert content == '<x:more kept="1" xmlns:x="urn:x"/>'
+
+
+def test_extension_does_not_smuggle_dialogs_in() -> None:
+    smuggled = '<dialog id="b"><state>confirmed</state></dialog><state event="odd">early</state><dialog-info/>'
+
+    content = inside(info(f'<x:more xmlns:x="urn:x">{smuggled}</x:more>'))
+
+    assert content == '<x:more xmlns:x="urn:x"/>'
+
+
 def test_document_appearance_of_a_shared_line_is_kept() -> None:
     extension = '<sa:appearance xmlns:sa="urn:ietf:params:xml:ns:sa-dialog-info">1</sa:appearance>'
 

@@ -22,7 +22,7 @@ MAX_ID = 255
 
 _ROOT, _DIALOG, _STATE = (f"{{{NAMESPACE}}}{name}" for name in ("dialog-info", "dialog", "state"))
 _XML = "{http://www.w3.org/XML/1998/namespace}"
-_SCHEMA = "{http://www.w3.org/2001/XMLSchema-instance}"
+_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _NEVER = re.compile("(?!)")
 _VOCABULARY = Vocabulary(
     {NAMESPACE: ""},
@@ -33,9 +33,7 @@ _VOCABULARY = Vocabulary(
         f"{_XML}lang": re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*"),
         f"{_XML}id": _NEVER,
         f"{_XML}space": re.compile("default|preserve"),
-        f"{_SCHEMA}type": _NEVER,
-        f"{_SCHEMA}nil": _NEVER,
-        f"{_SCHEMA}schemaLocation": _NEVER,
+        _TYPE: _NEVER,
     },
 )
 _EVENTS = frozenset({"cancelled", "rejected", "replaced", "local-bye", "remote-bye", "error", "timeout"})
