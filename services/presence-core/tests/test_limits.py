@@ -8,7 +8,7 @@ from event_packages.base import EventPackage
 from lamplighter_proto import Answer, Binding, FrameCodec, Notify, Publish, Register, Subscribe, subjects
 from presence_core.deliver import TARGETS_PER_NOTIFY
 from presence_core.shard import document_hash
-from presence_core.testing import Core, FakeDirectory, etag, gate, gated, statuses, to_tag
+from presence_core.testing import Core, FakeDirectory, GatedStore, etag, gate, gated, statuses, to_tag
 
 PublishBuilder = Callable[..., Publish]
 SubscribeBuilder = Callable[..., Subscribe]
@@ -180,3 +180,21 @@ async def test_core_that_is_not_seen_alive_keeps_what_it_has(
 
     assert len(core.shards.served) == 64
     assert statuses(await core.ask(publish())) == [200]
+
+
+async def test_document_too_large_for_the_bus_is_a_notify_without_a_body(
+    package: EventPackage, directory: FakeDirectory, publish: PublishBuilder, subscribe: SubscribeBuilder
+) -> None:
+    store = GatedStore()
+    await store.open(64)
+    core = Core("core-1", package, store, directory, document_limit_bytes="4")
+    await core.start()
+    await core.ask(subscribe())
+    await core.confirm()
+
+    await core.ask(publish(b"12345"))
+    await core.confirm()
+    await core.ask(publish(b"1234", if_match=next(iter(store.publications.values())).publication.etag))
+    await core.die()
+
+    assert core.documents == [b"", b"", b"1234"]

@@ -69,6 +69,7 @@ def assemble(
         patience=settings.patience,
         silence=settings.notifier_silence_seconds,
         partial_events=settings.partial_state_events,
+        document_limit=settings.document_limit_bytes,
     )
     watchers = Watchers(committer, teller, waiting_days=settings.waiting_days)
     authorizer = Authorizer(settings.watching, packages, committer, teller, watchers)

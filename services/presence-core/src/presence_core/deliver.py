@@ -47,6 +47,7 @@ class Teller:
         patience: Patience,
         silence: float,
         partial_events: Iterable[str] = (),
+        document_limit: int = 900_000,
     ) -> None:
         self._bus = bus
         self._committer = committer
@@ -56,6 +57,7 @@ class Teller:
         self._patience = patience
         self._silence = silence
         self._partial_events = frozenset(partial_events)
+        self._document_limit = document_limit
         self._changed: dict[int, tuple[Shard, Entry]] = {}
         self._offered: dict[str, tuple[Shard, Delivery]] = {}
 
@@ -109,7 +111,16 @@ class Teller:
             group[2].append(self._target(shard, seen, one, now))
         for seen, base, targets in groups.values():
             body = entry.package.body(seen.state, None if base is None else base.state, int(now))
-            self._send(entry.package.name, body, targets)
+            self._send(entry.package.name, self._within_limit(entry, body), targets)
+
+    def _within_limit(self, entry: Entry, body: Body | None) -> Body | None:
+        """Return the body, or none instead of one that the bus does not carry: it would be tried for ever."""
+        if body is None or len(body.document) <= self._document_limit:
+            return body
+        self._metrics.oversized.inc()
+        extra = {"presentity": entry.committed.aor, "event": entry.package.name, "bytes": len(body.document)}
+        logger.warning("document too large to be told", extra=extra)
+        return None
 
     def _send(self, event: str, body: Body | None, targets: list[Target]) -> None:
         for start in range(0, len(targets), TARGETS_PER_NOTIFY):

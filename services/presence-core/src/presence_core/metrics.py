@@ -21,6 +21,9 @@ class Metrics:
         self.silences = registry.counter(
             "presence_core_notifier_silences_total", "NOTIFYs told again because their notifier gave no word."
         ).labels()
+        self.oversized = registry.counter(
+            "presence_core_oversized_documents_total", "Documents too large to be told: NOTIFYs without a body."
+        ).labels()
         self.commits = registry.counter("presence_core_commits_total", "Batches committed.").labels()
         self.rows = registry.counter("presence_core_committed_rows_total", "Rows committed.").labels()
         self.failures = registry.counter("presence_core_commit_failures_total", "Batches not committed.", ["reason"])

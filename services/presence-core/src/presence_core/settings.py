@@ -71,6 +71,11 @@ class Settings(ServiceSettings):
     registration_expires_default_seconds: int = Field(default=3600, ge=1, description="Without any expires.")
 
     body_limit_bytes: int = Field(default=65_536, ge=1, description="Larger bodies of PUBLISH get 413.")
+    document_limit_bytes: int = Field(
+        default=900_000,
+        ge=1,
+        description="Larger documents are not told: less than NATS' max_payload, 1 MiB by default.",
+    )
     publications_per_presentity: int = Field(default=32, ge=1, description="Further ones get 403.")
     subscriptions_per_presentity: int = Field(default=100_000, ge=1, description="Further ones get 403.")
     subscriptions_per_watcher: int = Field(
