@@ -1,6 +1,7 @@
 """What only a real database can show."""
 
 import asyncio
+import os
 import secrets
 import signal
 from collections.abc import Callable
@@ -229,6 +230,45 @@ async def test_database_that_takes_no_writes_for_now_is_away(dsn: str, publicati
 
     await store.close()
     await writer.close()
+
+
+async def test_save_that_was_given_up_never_overwrites_a_later_one(dsn: str, publication: MakePublication) -> None:
+    store, watching = PostgresStore(dsn, timeout=1.0), await asyncpg.connect(dsn)
+    await store.open(64)
+    epochs = await store.claim({3: 1}, "core-1")
+    await store.save(batch(epochs, publication("first", pub="p")))
+    backend = await watching.fetchval(
+        "SELECT pid FROM pg_stat_activity WHERE query LIKE '%INTO presentity%' AND pid <> pg_backend_pid()"
+    )
+    os.kill(backend, signal.SIGSTOP)
+    with pytest.raises(StoreAway):
+        await store.save(batch(epochs, publication("given up", pub="p")))
+
+    later = asyncio.create_task(save_until_it_is(store, batch(epochs, publication("later", pub="p"))))
+    await asyncio.wait([later], timeout=0.3)
+    os.kill(backend, signal.SIGCONT)
+    await later
+    await gone(watching, backend)
+
+    assert [one.publication.etag for one in (await store.load([3])).publications] == ["later"]
+    await store.close()
+    await watching.close()
+
+
+async def gone(watching: "asyncpg.Connection[asyncpg.Record]", backend: int) -> None:
+    """Wait until a backend has done what it was sent and has seen that its client left."""
+    for _ in range(500):
+        if not await watching.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", backend):
+            return
+        await asyncio.sleep(0.01)
+
+
+async def save_until_it_is(store: PostgresStore, changes: Changes) -> None:
+    while True:
+        try:
+            return await store.save(changes)
+        except StoreAway:
+            await asyncio.sleep(0.01)
 
 
 async def test_longest_names_fit_the_indexes(

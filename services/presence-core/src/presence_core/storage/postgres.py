@@ -41,6 +41,8 @@ class PostgresStore:
         self._usages = USAGES[dialect]
         self._sql = load_queries(_PACKAGE)
         self._connections: dict[str, Connection] = {}
+        self._saver: asyncpg.Record | None = None
+        """Process and start of the backend that saves."""
         self._turns = {"save": asyncio.Lock(), "rest": asyncio.Lock()}
 
     @asynccontextmanager
@@ -60,7 +62,15 @@ class PostgresStore:
         if connection is None or connection.is_closed():
             connection = await asyncpg.connect(self._dsn, timeout=self._timeout, command_timeout=self._timeout)
             self._connections[purpose] = connection
+            if purpose == "save":
+                await self._end_former(connection)
         return connection
+
+    async def _end_former(self, connection: Connection) -> None:
+        """End the backend that saved before this one: it may be slow, and write what has been saved anew since."""
+        if self._saver and not await connection.fetchval(self._sql["end_backend"], *self._saver, self._timeout / 2):
+            raise TimeoutError("the backend of the connection before does not end")
+        self._saver = await connection.fetchrow(self._sql["get_backend"])
 
     async def open(self, shards: int) -> None:
         """Bring the schema up to date; raise WrongCluster for another number of shards."""

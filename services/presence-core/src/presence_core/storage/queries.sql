@@ -2,6 +2,14 @@
 -- makes a take-over wait for the commit. The two frequent writes carry the fence inside, so that a batch of either
 -- is one statement; the others stand behind the query `held` in one transaction.
 
+-- name: get_backend
+SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid();
+
+-- name: end_backend
+-- $1 process and $2 start of a backend of ours; $3 seconds to wait for its end. Whether there is none of it any more.
+SELECT coalesce(bool_and(pg_terminate_backend(pid, ($3::float8 * 1000)::bigint)), true)
+FROM pg_stat_activity WHERE pid = $1::int AND backend_start = $2::timestamptz;
+
 -- name: get_shards
 SELECT shards FROM cluster;
 
