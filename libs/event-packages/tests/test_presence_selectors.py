@@ -8,6 +8,7 @@ from lxml import etree
 
 from event_packages.base import View
 from event_packages.documents import pidf
+from event_packages.documents.pidf_selectors import Selectors
 from event_packages.documents.pidf_view import see
 from event_packages.rules.permissions import Permissions, Selector
 
@@ -111,3 +112,38 @@ def test_selectors_several_provide_what_any_of_them_does(seen: Seen) -> None:
 
 def test_selectors_none_provide_nothing(seen: Seen) -> None:
     assert seen("persons") == [pidf.NEUTRAL[0].id]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "contact", "is_same"),
+    [
+        ("sip:a@b", "sip:a@b;ob", True),
+        ("sip:a@b;x=1", "sip:a@b", True),
+        ("sip:a@b", "sip:a@b:5060", False),
+        ("sip:a@b;transport=tcp", "sip:a@b;transport=udp", False),
+        ("sip:a@b;lr;transport=tcp", "sip:a@b;transport=TCP;lr", True),
+        ("sip:a@b;gr=urn:uuid:1", "sip:a@b;gr=urn:uuid:2", False),
+        ("sip:a@b", "sip:a@b;gr=urn:uuid:2", False),
+        ("sip:a@b", "sip:a@b;gr", False),
+        ("sip:a@b", "tel:a", False),
+        ("tel:+1-23", "tel:+123", True),
+        ("tel:+123", "tel:+123;ext=4", False),
+        ("mailto:a@b", "mailto:a@b", True),
+        ("mailto:a@b", "mailto:A@b", False),
+    ],
+)
+def test_selector_of_a_service_by_its_uri_compares_what_makes_it_another(
+    wanted: str, contact: str, is_same: bool
+) -> None:
+    element = etree.fromstring(f'<tuple xmlns="urn:ietf:params:xml:ns:pidf"><contact>{contact}</contact></tuple>')
+
+    assert Selectors([Selector("service-uri", wanted)]).select(element) == is_same
+
+
+def test_selectors_by_the_thousand_are_looked_up(seen: Seen) -> None:
+    """Compared one after the other this would take minutes."""
+    many = Selectors(Selector("service-uri", f"sip:a@b;x={number}") for number in range(5_000))
+    contact = '<contact xmlns="urn:ietf:params:xml:ns:pidf">sip:c@b</contact>'
+    element = etree.fromstring(f"<tuple>{contact}</tuple>")
+
+    assert not any(many.select(element) for _ in range(5_000))

@@ -7,20 +7,18 @@ Rule 2: an attribute that is not provided is withheld wherever it stands, also i
 Rule 3: where nothing is left, and where nothing was, the neutral document is seen: neither tells that there are rules.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 from lxml import etree
 
 from event_packages.base import View
 from event_packages.documents import pidf
 from event_packages.documents.pidf_reading import DATA_MODEL, PIDF, RPID, Part
+from event_packages.documents.pidf_selectors import OMA_PRES, Selectors
 from event_packages.errors import BadRequest
-from event_packages.rules.permissions import ALL, ALL_ATTRIBUTES, Permissions, Selector, UserInput
-from event_packages.xml import Element, local_name, text_of
-from sip.errors import ParseError
-from sip.uri import equivalent, parse_uri
+from event_packages.rules.permissions import ALL_ATTRIBUTES, Permissions, UserInput
+from event_packages.xml import Element, local_name
 
-OMA_PRES = "urn:oma:xml:prs:pidf:oma-pres"
 GEOPRIV = "urn:ietf:params:xml:ns:pidf:geopriv10"
 
 _ATTRIBUTES = {
@@ -50,9 +48,8 @@ _ROOT_NOTE, _TUPLE, _STATUS, _BASIC, _CONTACT, _TIMESTAMP = (
 _PERSON, _DEVICE, _DEVICE_ID, _DM_TIMESTAMP = (
     f"{{{DATA_MODEL}}}{name}" for name in ("person", "device", "deviceID", "timestamp")
 )
-_CLASS, _USER_INPUT = f"{{{RPID}}}class", f"{{{RPID}}}user-input"
-_SERVICE_CLASS = f"{{{RPID}}}service-class"
-_SERVICE_DESCRIPTION, _SERVICE_ID = f"{{{OMA_PRES}}}service-description", f"{{{OMA_PRES}}}service-id"
+_USER_INPUT = f"{{{RPID}}}user-input"
+_SERVICE_CLASS, _SERVICE_DESCRIPTION = f"{{{RPID}}}service-class", f"{{{OMA_PRES}}}service-description"
 
 _SHOWN = {
     _TUPLE: frozenset({_CONTACT, _TIMESTAMP, _SERVICE_CLASS, _SERVICE_DESCRIPTION}),
@@ -111,9 +108,9 @@ class _Filter:
     def __init__(self, permissions: Permissions) -> None:
         self._permissions = permissions
         self._selectors = {
-            _TUPLE: ("service", permissions.services),
-            _PERSON: ("person", permissions.persons),
-            _DEVICE: ("device", permissions.devices),
+            _TUPLE: ("service", Selectors(permissions.services)),
+            _PERSON: ("person", Selectors(permissions.persons)),
+            _DEVICE: ("device", Selectors(permissions.devices)),
         }
         self.taken: list[str] = []
 
@@ -126,7 +123,7 @@ class _Filter:
                 continue
             kind, selectors = selected
             name = f"{local_name(child)[1]} {child.get('id')}"
-            if any(_is_selected(child, selector) for selector in selectors):
+            if selectors.select(child):
                 self._filter_children(child, name)
             else:
                 self.taken.append(f"{name} ({kind} not provided)")
@@ -186,64 +183,3 @@ class _Filter:
         parent = element.getparent()
         if parent is not None:
             parent.remove(element)
-
-
-def _is_selected(element: Element, selector: Selector) -> bool:
-    """Return whether a service, person or device is one that a selector means (RFC 5025 §3.3.1)."""
-    if selector == ALL:
-        return True
-    matches = _MATCHES.get(selector.kind)
-    return matches is not None and selector.value != "" and matches(element, selector.value)
-
-
-def _is_any(texts: Iterable[Element], value: str) -> bool:
-    return any(text_of(element).strip() == value for element in texts)
-
-
-def _has_uri(element: Element, path: str, value: str) -> bool:
-    return any(_is_same_uri(text_of(child).strip(), value) for child in element.iterfind(path))
-
-
-def _is_same_uri(one: str, other: str) -> bool:
-    """Compare by the rules of the scheme, where we know them (RFC 3261 §19.1.4, RFC 3966 §4, RFC 3859 §2)."""
-    if one == other:
-        return True
-    try:
-        return equivalent(parse_uri(one), parse_uri(other))
-    except ParseError:
-        return _canonical(one) == _canonical(other)
-
-
-def _canonical(uri: str) -> str:
-    """Return a URI that is neither SIP nor tel with all that its scheme compares without case in lower case."""
-    scheme, colon, rest = uri.partition(":")
-    scheme = scheme.lower()
-    if scheme in ("pres", "im"):
-        user, at, host = rest.rpartition("@")
-        rest = f"{user}{at}{host.lower()}"
-    elif scheme == "urn":
-        namespace, _, name = rest.partition(":")
-        namespace = namespace.lower()
-        rest = f"{namespace}:{name.lower() if namespace == 'uuid' else name}"
-    return f"{scheme}{colon}{rest}"
-
-
-def _has_scheme(element: Element, scheme: str) -> bool:
-    """Return whether a contact is of a scheme (RFC 5025 §3.3.1.3), compared as a whole and without case."""
-    wanted = scheme.rstrip(":").lower()
-    return any(_scheme_of(text_of(child).strip()) == wanted for child in element.iterfind(_CONTACT))
-
-
-def _scheme_of(uri: str) -> str:
-    scheme, colon, _ = uri.partition(":")
-    return scheme.lower() if colon else ""
-
-
-_MATCHES: dict[str, Callable[[Element, str], bool]] = {
-    "class": lambda element, value: _is_any(element.iterfind(_CLASS), value),
-    "occurrence-id": lambda element, value: element.get("id") == value,
-    "service-uri": lambda element, value: _has_uri(element, _CONTACT, value),
-    "service-uri-scheme": _has_scheme,
-    "deviceID": lambda element, value: _has_uri(element, _DEVICE_ID, value),
-    "service-id": lambda element, value: _is_any(element.iterfind(f"{_SERVICE_DESCRIPTION}/{_SERVICE_ID}"), value),
-}
