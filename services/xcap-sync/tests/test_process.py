@@ -41,3 +41,23 @@ def test_process_with_nats_is_ready_and_stops_when_asked(tmp_path: Path) -> None
 
     assert process.returncode == 0
     assert "stopping" in [json.loads(line)["message"] for line in errors.splitlines()]
+
+
+@pytest.mark.integration
+def test_process_as_a_client_without_its_database_is_not_ready_and_stops_when_asked(tmp_path: Path) -> None:
+    port, nats_port = free_port(), free_port()
+    environ = {
+        "XCAP_SYNC_HTTP_PORT": str(port),
+        "XCAP_SYNC_NATS_URL": f"nats://127.0.0.1:{nats_port}",
+        "XCAP_SYNC_MODE": "client",
+        "XCAP_SYNC_ROOTS": "http://127.0.0.1:1/xcap-root",
+        "XCAP_SYNC_POSTGRES_DSN": f"postgresql://nobody@127.0.0.1:{free_port()}/nothing",
+    }
+
+    with running(*nats(nats_port, tmp_path)), running(*service("xcap_sync"), **environ) as process:
+        assert eventually(lambda: readiness(port) == (503, {"bus": True, "directory": True, "database": False}))
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert "Traceback" not in errors

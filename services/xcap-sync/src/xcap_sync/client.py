@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
@@ -53,7 +53,7 @@ class Access:
 
     auth: Auth = "none"
     username: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     ca_file: Path | None = None
     timeout: float = 5.0
     """Seconds for a whole request."""

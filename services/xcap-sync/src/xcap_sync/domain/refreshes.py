@@ -5,7 +5,7 @@ Rule 2: a confirmation of what was sent before a change says nothing of that cha
 Rule 3: it goes to whoever owns the shard when it is sent; without an owner it waits.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -138,7 +138,3 @@ class Refreshes:
         del self._keys[pending.id]
         for done in [*pending.done, *(pending.later or ())]:
             done(False)
-
-    def open_ids(self) -> Mapping[int, str]:
-        """Return the presentity of each refresh under way by its id."""
-        return {number: key.presentity for number, key in self._keys.items()}
