@@ -11,11 +11,10 @@ import pytest_asyncio
 
 from event_packages.base import EventPackage
 from event_packages.errors import BadRequest
+from event_packages.registry import Registry, discover
 from lamplighter_cli.embedded.postgres import Postgres
 from lamplighter_cli.processes import Running, spawn
-from lamplighter_proto import Dialog, DialogRoute, Flow, Publish, Register, Subscribe, Transaction
-from lamplighter_proto.commands import Binding
-from lamplighter_proto.ownership import shard_of
+from lamplighter_proto import Flow, Publish, Register, Subscribe, Transaction
 from presence_core import testing
 from presence_core.domain.presentity import Publication
 from presence_core.domain.subscription import Subscription
@@ -23,14 +22,8 @@ from presence_core.storage.memory import MemoryStore
 from presence_core.storage.postgres import PostgresStore
 from presence_core.store import Store, StoredContact, StoredSubscription
 from presence_core.testing import Core, FakeDirectory, GatedStore
-
-ALICE = "sip:alice@example.com"
-BOB = "sip:bob@example.com"
-FLOW = Flow(edge="edge-1", transport="UDP", local="192.0.2.1:5060", remote="192.0.2.9:5061")
-ROUTE = DialogRoute(remote_target="sip:bob@192.0.2.9:5061", route_set=(), contact="<sip:192.0.2.1:5060>")
-
-PublishBuilder = Callable[..., Publish]
-SubscribeBuilder = Callable[..., Subscribe]
+from presence_core.testing_commands import ALICE, BOB, FLOW, Commands, dialog
+from presence_core.testing_rules import StartCore
 
 
 def _parse(body: bytes) -> bytes:
@@ -49,124 +42,34 @@ def package() -> EventPackage:
 
 
 @pytest.fixture
-def publish() -> PublishBuilder:
-    numbers = iter(range(1, 10_000))
-
-    def build(
-        body: bytes = b"open",
-        *,
-        if_match: str | Sequence[str] = (),
-        expires: int | None = 3600,
-        content_type: str = "text/test",
-        presentity: str = ALICE,
-        event: str = "presence",
-        transaction: Transaction | None = None,
-    ) -> Publish:
-        number = next(numbers)
-        return Publish(
-            id=number,
-            edge="edge-1",
-            shard=shard_of(presentity, 64),
-            transaction=transaction or Transaction(call_id=f"publish-{number}", cseq=1, from_tag="f"),
-            presentity=presentity,
-            event=event,
-            expires=expires,
-            if_match=(if_match,) if isinstance(if_match, str) else tuple(if_match),
-            content_type=content_type if body else "",
-            body=body,
-            sender=presentity,
-        )
-
-    return build
+def commands() -> Commands:
+    return Commands()
 
 
 @pytest.fixture
-def subscribe() -> SubscribeBuilder:
-    numbers = iter(range(1, 10_000))
-
-    def build(
-        *,
-        to_tag: str = "",
-        cseq: int = 1,
-        call_id: str = "",
-        expires: int | None = 3600,
-        accept: Sequence[str] | None = None,
-        presentity: str = ALICE,
-        watcher: str = BOB,
-        event: str = "presence",
-        event_id: str = "",
-        from_tag: str = "w",
-        route: DialogRoute = ROUTE,
-        flow: Flow = FLOW,
-    ) -> Subscribe:
-        number = next(numbers)
-        return Subscribe(
-            id=number + 100_000,
-            edge="edge-1",
-            shard=shard_of(presentity, 64),
-            transaction=Transaction(call_id=call_id or f"call-{number}", cseq=cseq, from_tag=from_tag),
-            presentity=presentity,
-            watcher=watcher,
-            event=event,
-            event_id=event_id,
-            event_params=(("id", event_id),) if event_id else (),
-            to_tag=to_tag,
-            expires=expires,
-            accept=None if accept is None else tuple(accept),
-            from_uri=watcher,
-            to_uri=presentity,
-            route=route,
-            flow=flow,
-            content_type="",
-            body=b"",
-        )
-
-    return build
+def publish(commands: Commands) -> Callable[..., Publish]:
+    return commands.publish
 
 
 @pytest.fixture
-def register() -> Callable[..., Register]:
-    def build(
-        *bindings: Binding,
-        expires: int | None = None,
-        remove_all: bool = False,
-        call_id: str = "register",
-        cseq: int = 1,
-        aor: str = ALICE,
-    ) -> Register:
-        return Register(
-            id=cseq + 200_000,
-            edge="edge-1",
-            shard=shard_of(aor, 64),
-            transaction=Transaction(call_id=call_id, cseq=cseq, from_tag="r"),
-            aor=aor,
-            bindings=bindings,
-            remove_all=remove_all,
-            expires=expires,
-        )
+def subscribe(commands: Commands) -> Callable[..., Subscribe]:
+    return commands.subscribe
 
-    return build
+
+@pytest.fixture
+def register(commands: Commands) -> Callable[..., Register]:
+    return commands.register
 
 
 @pytest.fixture
 def subscription() -> Callable[..., Subscription]:
     def build(*, local_tag: str = "tag", expires: int = 5000, flow: Flow = FLOW, remote_cseq: int = 1) -> Subscription:
-        dialog = Dialog(
-            call_id="call",
-            local_tag=local_tag,
-            remote_tag="w",
-            local_uri=ALICE,
-            remote_uri=BOB,
-            event="presence",
-            route=ROUTE,
-            flow=flow,
-        )
         return Subscription(
             presentity=ALICE,
             event="presence",
             event_id="",
             watcher=BOB,
-            dialog=dialog,
+            dialog=dialog(local_tag, flow),
             remote_cseq=remote_cseq,
             expires=expires,
             accept=None,
@@ -209,6 +112,35 @@ async def core(package: EventPackage, directory: FakeDirectory) -> AsyncIterator
     await core.start()
     yield core
     await core.die()
+
+
+@pytest.fixture(scope="session")
+def packages() -> Registry:
+    """Return the event packages there are."""
+    return discover()
+
+
+@pytest.fixture
+async def start(packages: Registry, directory: FakeDirectory) -> AsyncIterator[StartCore]:
+    """Start a core with the packages there are, where rules decide; with other settings if a test has some."""
+    started: list[Core] = []
+
+    async def begin(**settings: str) -> Core:
+        store = GatedStore()
+        await store.open(64)
+        core = Core("core-1", packages, store, directory, **{"policy": "rules", "xcap": "integrated", **settings})
+        started.append(core)
+        await core.start()
+        return core
+
+    yield begin
+    for core in started:
+        await core.die()
+
+
+@pytest.fixture
+async def ruled(start: StartCore) -> Core:
+    return await start()
 
 
 class Server:

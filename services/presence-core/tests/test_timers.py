@@ -133,7 +133,7 @@ async def test_next_owner_finds_every_deadline(
     await later(following, 62)
     assert following.documents == [b"open", b""]
     await following.confirm()
-    await later(following, 125)
+    await later(following, 128)
     assert following.targets[-1].state == "terminated"
     await following.confirm()
 

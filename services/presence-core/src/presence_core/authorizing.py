@@ -86,9 +86,9 @@ class Authorizer:
             entry = shard.entries.get((aor, package.name))
             for delivery in list(entry.watchers.values()) if entry else ():
                 one = shard.subscriptions.get(delivery.subscription.local_tag)
-                if one is not None and one.status != Status.TERMINATED:
+                if one is not None:
                     verdict = judge(package, asker_of(one), self.policy, circumstances)
-                    self._apply(shard, delivery, one, ruled(one, one.status, verdict), now)
+                    self._apply(shard, delivery, one, _decided(one, verdict), now)
             self._redecide_waiting(shard, aor, package, circumstances)
         self.wake(shard, aor, now)
 
@@ -107,13 +107,16 @@ class Authorizer:
         if (one.status, one.reason) != (after.status, after.reason):
             self.save(shard, after)
             self._watchers.note(shard, after, now)
-        if one.status == after.status == delivery.subscription.status:
+        if after.status == Status.TERMINATED == one.status:
+            # Its last NOTIFY may be still to come.
+            delivery.subscription = replace(delivery.subscription, view=after.view)
+        elif one.status == after.status == delivery.subscription.status:
             delivery.subscription = after
             self._teller.offer(shard, delivery)
         else:
             delivery.again_at = NEVER
             delivery.subscription = replace(delivery.subscription, view=None)
-            self._committer.then(shard.number, self._decided, shard, delivery, after, now)
+            self._committer.then(shard.number, self._saved, shard, delivery, after, now)
 
     def save(self, shard: Shard, one: Subscription) -> None:
         """Save a subscription as it is decided."""
@@ -121,7 +124,10 @@ class Authorizer:
             shard=shard.number, subscription=one, cseq_limit=CSEQ_BLOCK, notified=None
         )
 
-    def _decided(self, shard: Shard, delivery: Delivery, after: Subscription, now: float) -> None:
+    def _saved(self, shard: Shard, delivery: Delivery, after: Subscription, now: float) -> None:
+        if shard.subscriptions.get(after.local_tag) is not after:
+            # It is gone, or decided otherwise by now: that is told when it is saved.
+            return
         delivery.subscription, delivery.forced, delivery.again_at = after, True, 0.0
         self._teller.offer(shard, delivery)
         if after.status == Status.TERMINATED:
@@ -143,3 +149,10 @@ class Authorizer:
 
     def _waiting(self, shard: Shard, aor: str, package: EventPackage) -> Iterable[Known]:
         return [one for one in shard.known_of(aor, package.name) if one.watcher.status == Status.WAITING]
+
+
+def _decided(one: Subscription, verdict: Verdict) -> Subscription:
+    """Return a subscription as the verdict makes it; of one that has ended, only what it may still see changes."""
+    if one.status != Status.TERMINATED:
+        return ruled(one, one.status, verdict)
+    return one if one.view is None else replace(one, view=verdict.view)

@@ -83,7 +83,7 @@ class Teller:
         for shard, delivery in offered.values():
             subscription = delivery.subscription
             entry_of = shard.entries.get((subscription.presentity, subscription.event))
-            if entry_of is not None:
+            if entry_of is not None and shard.deliveries.get(subscription.local_tag) is delivery:
                 if not entry_of.round:
                     self._composer.recompose(shard, entry_of, now)
                 self._notify(shard, entry_of, (delivery,), now)

@@ -1,0 +1,139 @@
+"""Rules, documents and what watchers got, on a core of `testing` with the packages there are: for tests alone."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from event_packages.rules.testing import one, rule, ruleset
+from lamplighter_proto import Answer, Moved, Refresh, Subscribe
+from lamplighter_proto.ownership import shard_of
+from presence_core.domain.documents import XcapDocument
+from presence_core.domain.watcher import KnownWatcher
+from presence_core.shard import Shard
+from presence_core.testing import Core, outcome, to_tag
+from presence_core.testing_commands import ALICE, BOB
+
+StartCore = Callable[..., Awaitable[Core]]
+PRES_RULES = "pres-rules"
+DIALOG_RULES = "org.openxcap.dialog-rules"
+ALL_ATTRIBUTES = "<pr:provide-all-attributes/>"
+EVERYTHING = (
+    "<pr:provide-services><pr:all-services/></pr:provide-services>"
+    "<pr:provide-persons><pr:all-persons/></pr:provide-persons>"
+    f"<pr:provide-devices><pr:all-devices/></pr:provide-devices>{ALL_ATTRIBUTES}"
+)
+SERVICES = "<pr:provide-services><pr:all-services/></pr:provide-services>"
+
+
+def handled(handling: str, watcher: str = BOB, *, provides: str = EVERYTHING, conditions: str = "") -> str:
+    """Return a rule for one watcher."""
+    return rule(one(watcher) + conditions, handling=handling, provides=provides)
+
+
+def document(body: bytes, usage: str = PRES_RULES, uri: str = "index") -> XcapDocument:
+    """Return a document of rules."""
+    return XcapDocument(usage=usage, uri=uri, etag="e", body=body)
+
+
+def put_rules(core: Core, *rules: str, usage: str = PRES_RULES, aor: str = ALICE) -> None:
+    """Write rules into the store, whose other documents of that usage they replace; without any, none are left."""
+    others = tuple(one for one in core.store.documents.get(aor, ()) if one.usage != usage)
+    core.store.documents[aor] = (*others, *([document(ruleset(*rules), usage)] if rules else []))
+
+
+async def change_rules(core: Core, *rules: str, usage: str = PRES_RULES, aor: str = ALICE) -> None:
+    """Write rules and give word of it."""
+    put_rules(core, *rules, usage=usage, aor=aor)
+    await refresh(core, aor)
+
+
+async def refresh(core: Core, aor: str = ALICE, *, shard: int | None = None, id: int = 1) -> None:
+    """Give word that documents may have changed."""
+    number = shard_of(aor, 64) if shard is None else shard
+    core.shards.on_refreshes([Refresh(id=id, xcap_sync="xcap-sync-1", shard=number, presentity=aor)])
+    await core.quiet()
+
+
+def shard(core: Core, aor: str = ALICE) -> Shard:
+    """Return the memory in which a presentity is."""
+    return core.shards.served[shard_of(aor, 64)]
+
+
+def known(core: Core, event: str = "presence", aor: str = ALICE) -> list[KnownWatcher]:
+    """Return what is decided about watchers in memory."""
+    return [one.watcher for one in shard(core, aor).known_of(aor, event)]
+
+
+def stored_watchers(core: Core) -> list[tuple[str, str, int, str]]:
+    """Return watcher, event, status and reason of the rows in the store."""
+    rows = [row.watcher for row in core.store.watchers.values()]
+    return sorted((row.watcher, row.event, int(row.status), row.reason) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One NOTIFY that a watcher got."""
+
+    state: str
+    reason: str
+    document: str
+    cseq: int
+    version: int
+
+
+def told(core: Core, reply: Answer | Moved) -> list[Told]:
+    """Return the NOTIFYs of a dialog."""
+    return [
+        Told(target.state, target.reason, body.decode(), target.cseq, target.version)
+        for target, body in zip(core.targets, core.documents, strict=True)
+        if target.dialog.local_tag == to_tag(reply)
+    ]
+
+
+def states(core: Core, reply: Answer | Moved) -> list[tuple[str, str]]:
+    """Return state and reason of the NOTIFYs of a dialog."""
+    return [(one.state, one.reason) for one in told(core, reply)]
+
+
+async def settle(core: Core, status: int = 200) -> None:
+    """Answer every NOTIFY in flight, and those that follow."""
+    for _ in range(50):
+        deliveries = [one for served in core.shards.served.values() for one in served.in_flight.values()]
+        awaited = {(one.subscription.local_tag, one.in_flight) for one in deliveries}
+        flying = [target for target in core.targets if (target.dialog.local_tag, target.cseq) in awaited]
+        if not flying:
+            return
+        core.shards.on_outcomes([outcome(target, status) for target in flying])
+        await core.quiet()
+    raise AssertionError("NOTIFYs without end")
+
+
+async def watching(core: Core, command: Subscribe) -> Answer | Moved:
+    """Subscribe, and answer every NOTIFY; return the reply."""
+    (reply,) = await core.ask(command)
+    await settle(core)
+    return reply
+
+
+def pidf(*tuples: tuple[str, str], sphere: str = "", entity: str = ALICE) -> bytes:
+    """Return a presence document with services (id and note), and a person in a sphere."""
+    person = f'<dm:person id="p"><r:sphere>{sphere}</r:sphere></dm:person>' if sphere else ""
+    services = "".join(
+        f'<tuple id="{id_}"><status><basic>open</basic></status><note>{note}</note></tuple>' for id_, note in tuples
+    )
+    return (
+        '<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" '
+        f'xmlns:r="urn:ietf:params:xml:ns:pidf:rpid" entity="{entity}">{services}{person}</presence>'
+    ).encode()
+
+
+def dialog_info(*dialogs: tuple[str, str], entity: str = ALICE) -> bytes:
+    """Return a document of dialogs: Call-ID and state."""
+    inside = "".join(
+        f'<dialog id="{call}" call-id="{call}" local-tag="l" remote-tag="r" direction="recipient">'
+        f"<state>{state}</state></dialog>"
+        for call, state in dialogs
+    )
+    return (
+        f'<dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" version="1" state="full" entity="{entity}">'
+        f"{inside}</dialog-info>"
+    ).encode()
