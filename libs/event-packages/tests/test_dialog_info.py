@@ -207,6 +207,7 @@ def test_extension_attribute_that_would_break_the_document_is_left_out(unfit: st
 
 def test_extension_does_not_smuggle_dialogs_in() -> None:
     smuggled = '<dialog id="b"><state>confirmed</state></dialog><state event="odd">early</state><dialog-info/>'
+    smuggled += "<session-description>v=0</session-description>"
 
     content = inside(info(f'<x:more xmlns:x="urn:x">{smuggled}</x:more>'))
 

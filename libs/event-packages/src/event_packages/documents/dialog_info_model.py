@@ -47,7 +47,6 @@ class Dialog:
     """The element, written; that time goes by is no change."""
     content: tuple[bytes, ...] = (b"",)
     """What stands behind the duration, written, in pieces; those at odd places are session descriptions."""
-
     buried: bool = False
     """Whether its publisher does not know yet that it has ended; of which branch it speaks may be uncertain."""
 

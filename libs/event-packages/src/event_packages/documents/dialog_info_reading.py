@@ -2,7 +2,8 @@
 
 Rule 1: what comes out is valid; what cannot be mended is left out, and the rest is kept.
 Rule 2: a dialog whose state nobody knows is left out: it says nothing about a lamp.
-Rule 3: elements of other namespaces, and parameters of targets, are kept as they are.
+Rule 3: elements of other namespaces, and parameters of targets, are kept as they are, without dialogs and session
+descriptions in them.
 """
 
 import re
@@ -20,7 +21,9 @@ MAX_DIALOGS = 100
 MAX_ID = 255
 """Characters of a dialog's id."""
 
-_ROOT, _DIALOG, _STATE = (f"{{{NAMESPACE}}}{name}" for name in ("dialog-info", "dialog", "state"))
+_ROOT, _DIALOG, _STATE, _DESCRIPTION = (
+    f"{{{NAMESPACE}}}{name}" for name in ("dialog-info", "dialog", "state", "session-description")
+)
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 _TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _NEVER = re.compile("(?!)")
@@ -28,7 +31,7 @@ _VOCABULARY = Vocabulary(
     {NAMESPACE: ""},
     "di",
     nameless="",
-    misplaced=frozenset({_ROOT, _DIALOG, _STATE}),
+    misplaced=frozenset({_ROOT, _DIALOG, _STATE, _DESCRIPTION}),
     values={
         f"{_XML}lang": re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*"),
         f"{_XML}id": _NEVER,
