@@ -9,7 +9,7 @@ from presence_core.domain.subscription import Status
 from presence_core.domain.watcher import KnownWatcher
 from presence_core.storage.memory import MemoryStore
 from presence_core.storage.testing import Rig, SlowStore
-from presence_core.store import Changes, Ending, StoredSubscription, StoredWatcher
+from presence_core.store import Changes, Ending, StoreAway, StoredSubscription, StoredWatcher
 
 LONG = 3600.0
 """A period that no test sees the end of."""
@@ -79,6 +79,20 @@ async def test_with_a_period_changes_outlive_a_store_that_is_away(rig: Rig) -> N
     assert rig.answers() == ["answer", "first reserved", "second reserved"]
     assert rig.stored() == {"a": 2, "b": 5000, "c": 5000}
     assert rig.failures == []
+
+
+async def test_actions_keep_their_order_when_batches_become_one(rig: Rig) -> None:
+    await rig.start(SHORT)
+    rig.store.gate.clear()
+    rig.add("a")
+    rig.saved("first")
+    await rig.stuck()
+    rig.saved("second")
+
+    await rig.fail_once()
+    await rig.committer.settled()
+
+    assert rig.answers() == ["first", "second"]
 
 
 async def test_settled_loses_patience_with_a_store_that_is_away_and_nothing_else(rig: Rig) -> None:
@@ -174,6 +188,21 @@ async def test_fenced_shard_is_dropped_and_the_others_are_saved(rig: Rig, period
     assert rig.stored() == {"b": 5000}
 
 
+async def test_watchers_of_the_others_are_saved_beside_a_fenced_shard(rig: Rig) -> None:
+    await rig.start(LONG)
+    await rig.store.claim({3: 1}, "core-2")
+    others = replace(WATCHER, presentity="sip:carol@example.com")
+    left = replace(WATCHER, presentity="sip:dave@example.com")
+    rig.store.watchers[left.key] = StoredWatcher(shard=4, watcher=left)
+
+    rig.changes(3).watchers[WATCHER.key] = StoredWatcher(shard=3, watcher=WATCHER)
+    rig.changes(4).watchers[others.key] = StoredWatcher(shard=4, watcher=others)
+    rig.changes(4).gone_watchers[left.key] = 4
+    await rig.committer.settled()
+
+    assert set(rig.store.watchers) == {others.key}
+
+
 @pytest.mark.parametrize("period", [0.0, LONG])
 async def test_row_that_cannot_be_saved_costs_its_shard_alone(rig: Rig, period: float) -> None:
     await rig.start(period)
@@ -202,6 +231,45 @@ async def test_shard_that_is_fenced_while_the_store_comes_and_goes_stays_dropped
     assert rig.failures == [([3], "Fenced")]
     assert rig.answers() == []
     assert rig.stored() == {"b": 5000}
+
+
+async def test_store_that_goes_away_between_the_shards_of_a_batch_costs_none_of_the_good_ones() -> None:
+    rig = Rig(FallingStore())
+    await rig.start(SHORT)
+    rig.store.refused = "bad"
+
+    rig.add("bad", 3)
+    rig.add("b", 4)
+    rig.saved("of a good shard", 4)
+    await rig.committer.settled()
+
+    assert rig.failures == [([3], "ValueError")]
+    assert rig.answers() == ["of a good shard"]
+    assert rig.stored() == {"b": 5000}
+    await rig.die()
+
+
+class FallingStore(SlowStore):
+    """A store that goes away once, with a batch of shard 4 alone."""
+
+    async def save(self, changes: Changes) -> None:
+        if set(changes.epochs) == {4} and not self.failures:
+            self.failures += 1
+            raise StoreAway("told to fall")
+        await super().save(changes)
+
+
+async def test_shard_that_was_dropped_once_keeps_what_it_has_since(rig: Rig) -> None:
+    await rig.start(SHORT)
+    rig.committer.forget([3])
+    rig.store.gate.clear()
+    rig.add("a")
+    await rig.stuck()
+
+    await rig.fail_once()
+    await rig.committer.settled()
+
+    assert rig.stored() == {"a": 5000}
 
 
 async def test_rows_of_a_shard_that_was_dropped_do_not_come_back_under_its_next_epoch(rig: Rig) -> None:

@@ -195,6 +195,17 @@ async def test_shard_that_has_left_answers_nothing_that_is_not_saved(rig: Rig) -
     assert rig.stored() == {}
 
 
+async def test_shard_that_is_dropped_answers_nothing_more(rig: Rig) -> None:
+    await rig.start(LONG)
+    rig.then("answer", 3)
+    rig.then("other answer", 4)
+
+    rig.committer.forget([3])
+    await rig.quiet()
+
+    assert rig.answers() == ["other answer"]
+
+
 async def test_shard_that_came_back_answers_at_once_again(rig: Rig) -> None:
     await rig.start(LONG)
     await rig.committer.settled([3])
@@ -237,6 +248,22 @@ async def test_waiting_counts_also_the_rows_that_are_tried_again(rig: Rig) -> No
     rig.add("b")
 
     assert rig.committer.waiting == 2
+
+
+async def test_waiting_does_not_count_a_first_try(rig: Rig) -> None:
+    await rig.start(SHORT)
+    rig.store.gate.clear()
+    rig.add("a")
+    await rig.stuck()
+    await rig.fail_once()
+    await rig.committer.settled()
+    rig.store.gate.clear()
+    rig.add("b")
+    await rig.stuck()
+
+    rig.add("c")
+
+    assert rig.committer.waiting == 1
 
 
 async def test_waiting_without_a_period_counts_actions(rig: Rig) -> None:
