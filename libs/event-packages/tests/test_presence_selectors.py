@@ -31,7 +31,7 @@ CONTENT = (
     '<tuple id="im"><status><basic>closed</basic></status><rpid:class> home </rpid:class>'
     "<contact>im:alice@Example.org</contact></tuple>"
     '<tuple id="tel"><status/><contact>tel:+49-30-5550100</contact></tuple>'
-    '<tuple id="none"><status/></tuple><tuple id="relative"><status/><contact>alice</contact></tuple>'
+    '<tuple id="none"><status/><rpid:class/></tuple><tuple id="relative"><status/><contact>alice</contact></tuple>'
     '<dm:person id="p1"><rpid:class>work</rpid:class></dm:person>'
     '<dm:person id="p2"><rpid:class>home</rpid:class></dm:person>'
     '<dm:device id="d1"><rpid:class>work</rpid:class>'
@@ -62,6 +62,7 @@ SELECTED = [
     ("services", "class", "work", ["sip"]),
     ("services", "class", "home", ["im"]),
     ("services", "class", "Work", []),
+    ("services", "class", "", []),
     ("services", "occurrence-id", "im", ["im"]),
     ("services", "occurrence-id", "p1", []),
     ("services", "service-uri", "sip:alice@example.com;transport=TCP", ["sip"]),
