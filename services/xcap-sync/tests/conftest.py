@@ -86,3 +86,21 @@ async def start(nats_url: str, dsn: str) -> AsyncIterator[Start]:
 def origin() -> Iterator[Origin]:
     with serving() as origin:
         yield origin
+
+
+@pytest.fixture
+def client(start: Start, origin: Origin) -> Start:
+    """Return how to start a service that fetches from the origin, and only when it is told to."""
+
+    def begin(**settings: object) -> Service:
+        given = {
+            "mode": "client",
+            "roots": [origin.root],
+            "usages": ["pres-rules", "pidf-manipulation"],
+            "query_period_seconds": 0,
+            "fetch_timeout_seconds": 1,
+            "backoff_seconds": 0.2,
+        }
+        return start(**given | settings)
+
+    return begin

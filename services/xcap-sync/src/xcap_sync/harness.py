@@ -163,4 +163,11 @@ class Service:
             return await self.task
 
 
+async def begun(service: Service, core: Core) -> Service:
+    """Wait until a service serves and has said that it began; return it."""
+    await core.told("")
+    await until(service.ready)
+    return service
+
+
 Start = Callable[..., Service]

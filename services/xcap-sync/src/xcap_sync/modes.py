@@ -182,9 +182,9 @@ class Fetching:
         for user, wanted in (await self._store.wanted(self._settings.user_limit)).items():
             self.watchlist.want(user.aor, wanted)
         before = int(self._wall()) - self._settings.forget_seconds
-        self.watchlist.forget(before)
         if forgotten := await self._store.forget(before):
             logger.info("users forgotten", extra={"users": forgotten})
+        self.watchlist.forget(before)
         self._share()
 
     def _replicas_changed(self) -> None:
