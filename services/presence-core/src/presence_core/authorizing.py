@@ -3,10 +3,12 @@
 Rule 1: who may see less is shown less at once; what changes the status of a subscription is told when it is saved.
 """
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
 
 from event_packages.base import EventPackage
+from event_packages.errors import Forbidden
 from event_packages.registry import Registry
 from event_packages.rules.decision import Handling, next_change
 from event_packages.winfo import Watcher
@@ -20,6 +22,8 @@ from presence_core.domain.subscription import Status, Subscription
 from presence_core.shard import Due, Entry, Known, Shard
 from presence_core.store import StoredSubscription
 from presence_core.watching import Watchers
+
+logger = logging.getLogger(__name__)
 
 NEVER = float("inf")
 
@@ -43,7 +47,22 @@ class Authorizer:
 
     def verdict(self, shard: Shard, package: EventPackage, asker: Asker, now: float) -> Verdict:
         """Decide about a watcher; raise Forbidden for what only the presentity itself may watch."""
-        return judge(package, asker, self.policy, self.circumstances(shard, asker.presentity, now))
+        return self._judged(package, asker, self.circumstances(shard, asker.presentity, now))
+
+    def _judged(self, package: EventPackage, asker: Asker, circumstances: Circumstances) -> Verdict:
+        try:
+            return judge(package, asker, self.policy, circumstances)
+        except Forbidden:
+            raise
+        except Exception:
+            # The bug that one watcher finds must not leave the others undecided; nobody is allowed by it.
+            logger.exception("not decided", extra={"presentity": asker.presentity, "watcher": asker.watcher})
+            return Verdict(handling=Handling.CONFIRM, view=None, why="the rules could not be applied")
+
+    def basis(self, shard: Shard, aor: str, now: float) -> Hashable:
+        """Return what verdicts about the watchers of a presentity rest on: while it is the same, so are they."""
+        given = self.circumstances(shard, aor, now)
+        return (given.documents.stored, given.sphere, shard.boundaries.get(aor, NEVER))
 
     def circumstances(self, shard: Shard, aor: str, now: float) -> Circumstances:
         """Return what verdicts about the watchers of a presentity depend on."""
@@ -58,7 +77,11 @@ class Authorizer:
         for package in self._spheres:
             entry = shard.entries.get((aor, package.name))
             if entry is not None and package.sphere is not None:
-                found.add(package.sphere(published_documents(entry.committed, package, now)))
+                try:
+                    found.add(package.sphere(published_documents(entry.committed, package, now)))
+                except Exception:
+                    # Whom a sphere would allow is not allowed; the others are decided about.
+                    logger.exception("sphere not found", extra={"presentity": aor})
         return found.pop() if len(found) == 1 else ""
 
     # --- deciding anew
@@ -68,9 +91,7 @@ class Authorizer:
         aor = entry.committed.aor
         if entry.package.sphere is None or aor not in shard.documents:
             return
-        sphere = self.circumstances(shard, aor, now).sphere
-        if sphere != entry.sphere:
-            entry.sphere = sphere
+        if self.circumstances(shard, aor, now).sphere != entry.sphere:
             self.redecide(shard, aor, now)
 
     def due(self, shard: Shard, aor: str, now: float) -> None:
@@ -87,9 +108,13 @@ class Authorizer:
             for delivery in list(entry.watchers.values()) if entry else ():
                 one = shard.subscriptions.get(delivery.subscription.local_tag)
                 if one is not None:
-                    verdict = judge(package, asker_of(one), self.policy, circumstances)
+                    verdict = self._judged(package, asker_of(one), circumstances)
                     self._apply(shard, delivery, one, _decided(one, verdict), now)
             self._redecide_waiting(shard, aor, package, circumstances)
+        for package in self._spheres:
+            entry = shard.entries.get((aor, package.name))
+            if entry is not None:
+                entry.sphere = circumstances.sphere
         self.wake(shard, aor, now)
 
     def wake(self, shard: Shard, aor: str, now: float) -> None:
@@ -139,7 +164,7 @@ class Authorizer:
         for known in self._waiting(shard, aor, package):
             watcher = known.watcher
             asker = Asker(presentity=aor, watcher=watcher.watcher, uri=watcher.watcher)
-            handling = judge(package, asker, self.policy, circumstances).handling
+            handling = self._judged(package, asker, circumstances).handling
             if handling == Handling.CONFIRM:
                 continue
             event = "rejected" if handling == Handling.BLOCK else "approved"

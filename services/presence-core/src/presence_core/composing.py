@@ -1,5 +1,6 @@
 """What an entry's state is composed of: publications, hard state, other packages of the presentity, or watchers."""
 
+import logging
 from collections.abc import Iterable
 
 from event_packages.base import Document, EventPackage
@@ -8,6 +9,8 @@ from presence_core.domain.presentity import Presentity
 from presence_core.domain.subscription import STATE_NAMES, Status
 from presence_core.domain.watcher import watcher_id
 from presence_core.shard import Entry, Shard
+
+logger = logging.getLogger(__name__)
 
 SECONDS_PER_DAY = 86_400
 
@@ -25,7 +28,13 @@ class Composer:
 
     def recompose(self, shard: Shard, entry: Entry, now: float) -> bool:
         """Compose the state of an entry anew; return whether it is another one."""
-        return entry.recompose(self._documents(shard, entry, now))
+        try:
+            state = entry.package.compose(entry.committed.aor, self._documents(shard, entry, now))
+        except Exception:
+            # The bug that one presentity finds must not end the core, again and again from its rows.
+            logger.exception("document not composed", extra={"presentity": entry.committed.aor})
+            state = entry.state
+        return entry.become(state)
 
     def users(self, shard: Shard, entry: Entry) -> list[Entry]:
         """Return the entries of the same presentity that make use of this one's documents."""

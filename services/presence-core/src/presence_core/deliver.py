@@ -89,14 +89,15 @@ class Teller:
                 self._notify(shard, entry_of, (delivery,), now)
 
     def _tell_change(self, shard: Shard, entry: Entry, now: float) -> None:
-        if self._composer.recompose(shard, entry, now):
-            self._recomposed(shard, entry, now)
+        changed = self._composer.recompose(shard, entry, now)
+        self._recomposed(shard, entry, now)
+        if changed:
             self._notify(shard, entry, entry.watchers.values(), now)
             for user in self._composer.users(shard, entry):
                 self.changed(shard, user)
 
     def _notify(self, shard: Shard, entry: Entry, deliveries: Iterable[Delivery], now: float) -> None:
-        groups: dict[tuple[int, int], tuple[Seen, Seen | None, list[Target]]] = {}
+        groups: dict[tuple[int, int], tuple[Seen, Seen | None, list[Delivery]]] = {}
         partial = bool(entry.package.watches) or entry.package.name in self._partial_events
         for one in deliveries:
             seen = entry.seen(one.subscription.view)
@@ -108,10 +109,12 @@ class Teller:
                 continue
             base = one.base if partial else None
             group = groups.setdefault((id(seen), id(base)), (seen, base, []))
-            group[2].append(self._target(shard, seen, one, now))
-        for seen, base, targets in groups.values():
-            body = entry.package.body(seen.state, None if base is None else base.state, int(now))
-            self._send(entry.package.name, self._within_limit(entry, body), targets)
+            group[2].append(one)
+        for seen, base, group_of in groups.values():
+            body = self._within_limit(entry, entry.body(seen, base, now))
+            self._send(entry.package.name, body, [self._target(shard, seen, one, now) for one in group_of])
+            for one in group_of if body is None else ():
+                one.whole = True
 
     def _within_limit(self, entry: Entry, body: Body | None) -> Body | None:
         """Return the body, or none instead of one that the bus does not carry: it would be tried for ever."""

@@ -60,7 +60,7 @@ def explain(
     verdict = _verdict(core, package, asker, Circumstances(documents=documents, sphere=sphere, now=now))
     entry = _entry(core, shard, asker.presentity, package, now)
     view = verdict.view if verdict else None
-    body = package.body(entry.seen(view).state, None, int(now))
+    body = entry.body(entry.seen(view), None, now)
     decision = verdict.decision if verdict and verdict.decision else Decision()
     return Explanation(
         presentity=asker.presentity,

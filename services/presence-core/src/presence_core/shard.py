@@ -5,12 +5,12 @@ Rule 1: decisions look at what is decided; watchers see only what is committed.
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
 
-from event_packages.base import Document, EventPackage, State, View
+from event_packages.base import Body, EventPackage, State, View
 from event_packages.winfo import Watcher
 from lamplighter_proto import Command
 from presence_core.domain.delivery import NOTHING, Delivery, Seen
@@ -54,7 +54,8 @@ class Entry:
     state: State | None = None
     round: int = 0
     """Counts the states; 0 before the first was composed."""
-    sphere: str = ""
+    sphere: str | None = None
+    """The sphere of the presentity in which its watchers were decided about last; None: not known."""
     watchers: dict[str, Delivery] = field(default_factory=dict)
     over: deque[Watcher] = field(default_factory=lambda: deque(maxlen=LAST_ENDED))
     """Those whose subscriptions ended last, for who watches the watchers."""
@@ -67,14 +68,8 @@ class Entry:
         known = self.decided.publications or self.committed.publications or self.decided.endings
         return not (self.watchers or known)
 
-    def recompose(self, documents: Sequence[Document]) -> bool:
-        """Compose the state anew, of documents oldest first; return whether it is another one."""
-        try:
-            state = self.package.compose(self.committed.aor, documents)
-        except Exception:
-            # The bug that one presentity finds must not end the core, again and again from its rows.
-            logger.exception("document not composed", extra={"presentity": self.committed.aor})
-            state = self.state
+    def become(self, state: State | None) -> bool:
+        """Take a state; return whether it is another one."""
         if self.round and state == self.state:
             return False
         self.state, self.round = state, self.round + 1
@@ -108,10 +103,18 @@ class Entry:
         used = {one.subscription.view for one in self.watchers.values()}
         self._seen = {view: seen for view, seen in self._seen.items() if view in used}
 
+    def body(self, seen: Seen, base: Seen | None, now: float) -> Body | None:
+        """Return the body that tells what is seen to a watcher who has `base`; None when there is nothing to tell."""
+        try:
+            return self.package.body(seen.state, None if base is None else base.state, int(now))
+        except Exception:
+            logger.exception("document not written", extra={"presentity": self.committed.aor})
+            return None
+
     def digest(self, seen: Seen) -> int:
         """Return the hash by which it is remembered what a watcher has confirmed."""
         if seen.digest is None:
-            body = self.package.body(seen.state, None, 0)
+            body = self.body(seen, None, 0)
             seen.digest = document_hash(b"" if body is None else body.document)
         return seen.digest
 

@@ -1,6 +1,6 @@
 """SUBSCRIBE: load, decide, save, tell (RFC 6665 §4.2.1)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 
 from event_packages.base import EventPackage
@@ -14,7 +14,6 @@ from presence_core.commit import Committer
 from presence_core.deliver import Teller
 from presence_core.domain.authorization import Verdict, asker_of, ruled
 from presence_core.domain.delivery import CSEQ_BLOCK, Delivery
-from presence_core.domain.documents import NO_DOCUMENTS, Documents
 from presence_core.domain.subscription import Status, Subscribed, Subscription, call_of, decide_subscribe, ended
 from presence_core.settings import Settings
 from presence_core.shard import Due, Shard
@@ -56,8 +55,8 @@ class Subscribing:
             self._make_room(shard, command, known, now)
             if not decision.fetch:
                 self._save(shard, known if command.to_tag else None, decision.subscription)
-        documents = shard.documents.get(command.presentity, NO_DOCUMENTS)
-        self._committer.then(shard.number, self._subscribed, shard, package, command, decision, documents, now)
+        basis = self._authorizer.basis(shard, command.presentity, now)
+        self._committer.then(shard.number, self._subscribed, shard, package, command, decision, basis, now)
 
     def _known(self, shard: Shard, command: Subscribe) -> Subscription | None:
         tag = command.to_tag or shard.calls.get(call_of(command))
@@ -103,7 +102,7 @@ class Subscribing:
         package: EventPackage,
         command: Subscribe,
         decision: Subscribed,
-        documents: Documents,
+        basis: Hashable,
         now: float,
     ) -> None:
         subscription = decision.subscription
@@ -122,8 +121,7 @@ class Subscribing:
             self._watchers.over(shard, subscription, now)
         else:
             self._watchers.changed(shard, subscription)
-        if shard.documents.get(command.presentity, NO_DOCUMENTS) is not documents:
-            # The rules are others than those that it was decided by.
+        if self._authorizer.basis(shard, command.presentity, now) != basis:
             self._authorizer.redecide(shard, command.presentity, now)
 
     def _delivery(self, shard: Shard, package: EventPackage, subscription: Subscription) -> Delivery:

@@ -147,7 +147,7 @@ def subscription_views(served: Iterable[Shard], presentity: str, watcher: str) -
 
 def document_text(entry: Entry, view: View, now: float) -> str | None:
     """Return the document that watchers with a view see; None when there is none."""
-    body = entry.package.body(entry.seen(view).state, None, int(now))
+    body = entry.body(entry.seen(view), None, now)
     return None if body is None else body.document.decode(errors="replace")
 
 
