@@ -204,6 +204,20 @@ def test_phone_with_partial_documents_has_the_lamp_of_full_ones(data: st.DataObj
             assert phone.lamp == lamp_of(seen)
 
 
+@given(st.data())
+def test_state_does_not_depend_on_which_publication_was_modified_last(data: st.DataObject) -> None:
+    calls = data.draw(branches(STATES))
+    server, other = Server(), Server()
+    arrived = data.draw(on_the_way([branch.path for branch in calls]))
+
+    for number in range(len(arrived)):
+        server.publish(f"etag{number}", calls[arrived[number][0]].body(arrived[number][1]))
+    for number in data.draw(st.permutations(range(len(arrived)))):
+        other.publish(f"etag{number}", calls[arrived[number][0]].body(arrived[number][1]))
+
+    assert server.state() == other.state()
+
+
 def test_lamp_early_after_terminated_over_another_connection_stays_dark() -> None:
     branch = Branch(call=1, number=1, final="terminated", tagged=True)
     server = Server()

@@ -130,8 +130,10 @@ def test_watcher_of_one_thing_sees_the_dialog_that_wants_attention_most(states: 
     assert [word for _, word in seen(state, SINGLE)] == [best]
 
 
-def test_watcher_of_one_thing_sees_the_oldest_of_equal_dialogs() -> None:
-    assert seen(state_of(dialog("a", "early"), dialog("b", "early")), SINGLE) == [("a", "early")]
+def test_watcher_of_one_thing_sees_the_first_of_equal_dialogs() -> None:
+    state = state_of(dialog("b", "early"), dialog("a", "early"))
+
+    assert seen(state, SINGLE) == [("a", "early")]
 
 
 def test_watcher_of_one_thing_sees_one_end() -> None:

@@ -3,7 +3,8 @@
 Rule 1: of what publications say of one dialog the most advanced state holds, not the newest: messages overtake each
 other, dialogs do not go back.
 Rule 2: a dialog that has ended stays so, however late somebody says otherwise: endings are remembered by name.
-Rule 3: in a document those that have ended come first, so that what a simple phone reads last is alive.
+Rule 3: order and ids do not depend on which publication was modified last, so that no lamp flickers.
+Rule 4: in a document those that have ended come first, so that what a simple phone reads last is alive.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -73,21 +74,30 @@ def _dialogs(state: object) -> Dialogs:
 
 
 def _joined(told: Sequence[Dialog]) -> list[Dialog]:
-    """Return each dialog once, by Rule 1, under the id that it was first told of with and in that order."""
-    places = sorted(range(len(told)), key=lambda place: (_progress(told[place]), place))
-    known: dict[str, list[int]] = {}
-    first: dict[int, int] = {}
-    for place in reversed(places):
-        dialog = told[place]
-        others = known.setdefault(dialog.call_id or f" {dialog.id}", [])
-        same = next((other for other in others if told[other].covers(dialog)), None)
-        if same is not None:
-            first[same] = min(first[same], place)
-        elif len(others) < MAX_DIALOGS:
-            others.append(place)
-            first[place] = place
-    ordered = sorted((begun, place) for place, begun in first.items())
-    return [_with_id(told[place], told[begun].id) for begun, place in ordered]
+    """Return each dialog once, by Rules 1 and 3; of the ids that it is told of with it has the smallest."""
+    newest_first = reversed(range(len(told)))
+    kept: dict[str, list[Dialog]] = {}
+    for place in sorted(newest_first, key=lambda place: _progress(told[place]), reverse=True):
+        _put(told[place], kept.setdefault(told[place].call_id or f" {told[place].id}", []))
+    return sorted((dialog for call in kept.values() for dialog in call), key=_name_in_order)
+
+
+def _put(dialog: Dialog, call: list[Dialog]) -> None:
+    """Put a dialog among those of its call; it may be told of already, and then has no less progress there."""
+    places = [place for place, other in enumerate(call) if other.covers(dialog)]
+    if not places:
+        if len(call) < MAX_DIALOGS:
+            call.append(dialog)
+        return
+    for place in places:
+        # A vague one may be any of several branches.
+        if dialog.id < call[place].id and dialog.vague == call[place].vague:
+            call[place] = replace(call[place], id=dialog.id)
+            return
+
+
+def _name_in_order(dialog: Dialog) -> tuple[str, str, str, str]:
+    return dialog.id, dialog.call_id, dialog.local_tag, dialog.remote_tag
 
 
 def _progress(dialog: Dialog) -> int:

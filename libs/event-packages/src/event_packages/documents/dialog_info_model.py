@@ -72,8 +72,9 @@ class Dialog:
         """Return whether `other` is this dialog, by Rules 1 and 2."""
         if not self.call_id or self.call_id != other.call_id:
             return not self.call_id and not other.call_id and self.id == other.id
-        ours, theirs = (self.local_tag, self.remote_tag), (other.local_tag, other.remote_tag)
-        if any(one and two and one != two for one, two in zip(ours, theirs, strict=True)):
+        if self.local_tag != other.local_tag and self.local_tag and other.local_tag:
+            return False
+        if self.remote_tag != other.remote_tag and self.remote_tag and other.remote_tag:
             return False
         return self.live or not self.vague or self.id == other.id
 
@@ -114,6 +115,6 @@ class Dialogs:
 
     entity: str
     live: tuple[Dialog, ...] = ()
-    """In the order in which they were first told of."""
+    """Sorted by id."""
     ended: tuple[Dialog, ...] = field(default=(), compare=False)
     extensions: tuple[bytes, ...] = ()

@@ -84,7 +84,7 @@ def _without_session_descriptions(state: Dialogs) -> Dialogs:
 
 
 def _single(state: Dialogs) -> Dialogs:
-    """Return the dialog that wants attention most, of several the oldest; when none is live, the last that ended."""
+    """Return the dialog that wants attention most, of several the first by id; when none is live, an ended one."""
     if not state.live:
         return replace(state, ended=state.ended[-1:])
     return replace(state, live=(max(state.live, key=lambda dialog: _ATTENTION[dialog.state]),), ended=())
