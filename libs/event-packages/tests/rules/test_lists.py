@@ -93,7 +93,7 @@ def test_contains_anchors_that_lead_nowhere_have_nobody(anchor: str) -> None:
 
 
 def test_contains_two_lists_of_one_name_are_none() -> None:
-    twice = _lists('<list name="a"><entry uri="sip:bob@example.com"/></list><list name="a"/>')
+    twice = _lists('<list name="a"><entry uri="sip:bob@example.com"/></list>' * 2)
 
     assert not twice.contains(_anchor("a"), BOB)
     assert twice.contains(f"{INDEX}/list[1]", BOB)

@@ -47,6 +47,15 @@ def test_provide_services_by_each_selector() -> None:
     }
 
 
+def test_provide_all_of_a_kind_unless_it_says_no() -> None:
+    for yes in ("", "true", " 1 "):
+        element = f"<pr:all-services>{yes}</pr:all-services>"
+        assert _provided(f"<pr:provide-services>{element}</pr:provide-services>").services == {ALL}
+    for no in ("false", "0", "<pr:but/>"):
+        element = f"<pr:all-services>{no}</pr:all-services>"
+        assert _provided(f"<pr:provide-services>{element}</pr:provide-services>").services == frozenset()
+
+
 def test_provide_persons_and_devices_by_their_selectors_alone() -> None:
     inside = (
         "<pr:class>a</pr:class><pr:occurrence-id>b</pr:occurrence-id><pr:deviceID>c</pr:deviceID>"

@@ -15,7 +15,7 @@ MAX_LENGTH = 2_000
 _USAGE = ["resource-lists", "users"]
 _ROOT = re.compile(r"(?:[\w.-]+:)?resource-lists(?:\[1\])?")
 _VALUE = r"""(?:"([^"]*)"|'([^']*)')"""
-_LIST = re.compile(rf"/(?:[\w.-]+:)?list(?:\[([0-9]{{1,6}})\])?(?:\[@name={_VALUE}\])?(?=/|$)")
+_LIST = re.compile(rf"/(?:[\w.-]+:)?list(?:\[([0-9]{{1,6}})\])?(?:\[@name={_VALUE}\])?")
 _ENTRY = re.compile(rf"/(?:[\w.-]+:)?entry(?:\[[0-9]{{1,6}}\])?\[@uri={_VALUE}\]")
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
 

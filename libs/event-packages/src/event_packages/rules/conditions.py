@@ -64,7 +64,7 @@ def _add_sphere(conditions: Conditions, element: Element) -> None:
 def _add_validity(conditions: Conditions, element: Element) -> None:
     """Take pairs of `from` and the `until` right behind it (RFC 4745 §7.3)."""
     names = [str(child.tag).removeprefix(COMMON_POLICY) for child in element]
-    if not names or names != ["from", "until"] * (len(names) // 2):
+    if names != ["from", "until"] * (len(names) // 2):
         conditions.validity.append(Validity(unreadable="what is not pairs of from and until"))
         return
     texts = [(child.text or "").strip(XML_SPACE) for child in element]
