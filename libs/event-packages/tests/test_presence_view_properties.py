@@ -38,8 +38,9 @@ SHOWN = {
     *THINGS,
     *(f"{{{PIDF}}}{name}" for name in ("presence", "status", "basic", "contact", "timestamp")),
     *(f"{{{DATA_MODEL}}}{name}" for name in ("deviceID", "timestamp")),
-    f"{{{RPID}}}service-class",
 }
+CONTAINERS = {*THINGS, f"{{{PIDF}}}presence", f"{{{PIDF}}}status"}
+SERVICE_CLASS = (f"{{{PIDF}}}tuple", f"{{{RPID}}}service-class")
 
 words = st.sampled_from(["work", "home", "open", "1"])
 leaves = st.one_of(
@@ -135,7 +136,8 @@ def attributes_of(document: bytes) -> Iterator[etree._Element]:
     """Yield what needs a permission: all with a name that has one, and of the others what stands on its own."""
     for element in etree.fromstring(document).iter():
         parent = element.getparent()
-        stands_alone = parent is not None and parent.tag in SHOWN and element.tag not in SHOWN
+        shown = element.tag in SHOWN or (parent is not None and (parent.tag, element.tag) == SERVICE_CLASS)
+        stands_alone = parent is not None and parent.tag in CONTAINERS and not shown
         if stands_alone or element.tag in NAMED or element.tag == USER_INPUT:
             yield element
 
