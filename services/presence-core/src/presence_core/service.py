@@ -80,7 +80,7 @@ class PresenceCore:
             self.metrics,
             new_id=lambda: secrets.token_hex(16),
         )
-        self._gauges(self.core.shards)
+        self._gauges(self.core)
         await self._serve(self.bus, self.directory, self.core, stop)
 
     async def _open_store(self, stop: asyncio.Event) -> None:
@@ -97,15 +97,21 @@ class PresenceCore:
                 logger.warning("database not there", extra={"error": str(error)})
                 await asyncio.sleep(RETRY_SECONDS)
 
-    def _gauges(self, shards: Shards) -> None:
+    def _gauges(self, core: Core) -> None:
+        shards = core.shards
         sizes = {
             "shards": lambda: len(shards.served),
             "subscriptions": lambda: sum(len(shard.subscriptions) for shard in shards.served.values()),
             "presentities": lambda: sum(len(shard.entries) for shard in shards.served.values()),
+            "parked_commands": lambda: sum(
+                len(parked.commands) for shard in shards.served.values() for parked in shard.parked.values()
+            ),
             "notifies_in_flight": lambda: sum(len(shard.in_flight) for shard in shards.served.values()),
         }
         for name, size in sizes.items():
             self.registry.gauge(f"presence_core_{name}", f"Number of {name} here now.").set_function(size)
+        pending = self.registry.gauge("presence_core_pending_changes", "What waits for a commit.")
+        pending.set_function(lambda: core.committer.waiting)
 
     async def _serve(self, bus: NatsBus, directory: Directory, core: Core, stop: asyncio.Event) -> None:
         settings, shards = self.settings, core.shards

@@ -129,6 +129,7 @@ class Shards:
         while True:
             try:
                 await self._balance()
+                self.store_away = False
             except (StoreError, NatsError, TimeoutError) as error:
                 self.store_away = self.store_away or isinstance(error, StoreError)
                 logger.warning("shards not claimed", extra={"error": repr(error)})
@@ -209,7 +210,8 @@ class Shards:
         numbers = set(numbers)
         for number in numbers:
             self._teller.save_all_progress(self.served[number])
-        await self._committer.settled()
+        if not await self._committer.settled(numbers):
+            raise StoreAway("what was answered before it was saved is not saved yet")
         for number in numbers:
             self.served.pop(number, None)
         self._committer.forget(numbers)
