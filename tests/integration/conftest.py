@@ -40,6 +40,12 @@ def faulty() -> Iterator[System]:
     yield from running(System())
 
 
+@pytest.fixture(scope="session")
+def integrated() -> Iterator[System]:
+    """Run a system that takes its rules from the table `xcap`, which an XCAP server writes."""
+    yield from running(System(arguments=("--policy", "rules", "--xcap", "integrated")))
+
+
 def running(system: System) -> Iterator[System]:
     """Start a system, lend it, stop it."""
     try:

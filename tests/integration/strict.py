@@ -23,6 +23,12 @@ ONCE = (
     "Max-Forwards",
     "Content-Length",
 )
+TYPES = {
+    "presence": documents.PIDF_TYPE,
+    "presence.winfo": "application/watcherinfo+xml",
+    "dialog": "application/dialog-info+xml",
+    "message-summary": "application/simple-message-summary",
+}
 REASONS = ("deactivated", "probation", "rejected", "timeout", "giveup", "noresource", "invariant")
 
 
@@ -102,8 +108,13 @@ def _entity(request: Request, watch: "Watch") -> Iterator[str]:
     kind = request.headers.get("Content-Type")
     if (kind is None) != (not request.body):
         yield f"Content-Type {kind} with {len(request.body)} bytes"
-    if not request.body or not watch.event.startswith("presence"):
+    state = SubscriptionState.parse(request.headers.get("Subscription-State") or "").state
+    if request.body and state == "pending":
+        yield f"pending with a body: {request.body!r}"
+    package = watch.event.partition(";")[0]
+    if not request.body or package not in TYPES:
         return
-    if kind != documents.PIDF_TYPE:
+    if kind != TYPES[package]:
         yield f"Content-Type {kind}"
-    yield from documents.faults(request.body, watch.presentity)
+    if package == "presence":
+        yield from documents.faults(request.body, watch.presentity)

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import httpx
 
+from lamplighter_cli.embedded.postgres import Postgres
+
 from .wires import HOST, Address
 
 READY_LINE = "lamplighter ready"
@@ -22,10 +24,13 @@ START_SECONDS = 90.0
 STOP_SECONDS = 30.0
 HTTP_PORTS = {"presence-core": 0, "sip-edge": 1, "notifier": 2, "xcap-sync": 3}
 """Each service's HTTP port, counted from that of `--http`."""
+PHONES = "phones.test"
+"""The domain whose users' presence tells of their calls."""
 QUICK = {
     "PRESENCE_CORE_PUBLICATION_EXPIRES_MIN_SECONDS": "2",
     "PRESENCE_CORE_SUBSCRIPTION_EXPIRES_MIN_SECONDS": "2",
     "PRESENCE_CORE_REGISTRATION_EXPIRES_MIN_SECONDS": "2",
+    "PRESENCE_CORE_PRESENCE_FROM_DIALOG_DOMAINS": PHONES,
 }
 """Settings by which tests need not wait for a minute."""
 
@@ -43,6 +48,11 @@ class System:
         self.sip: Address = (HOST, free_port())
         self.http_port = free_block(len(HTTP_PORTS))
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def dsn(self) -> str:
+        """Return the URL of its database."""
+        return Postgres(self.data / "data").dsn
 
     @property
     def target(self) -> str:

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from .conftest import Agents
-from .documents import numbered
+from .documents import PIDF_TYPE, numbered
+from .privacy import is_neutral
 from .publication import Publication
 from .system import QUICK, System
 from .watch import accept
@@ -26,13 +27,13 @@ async def test_subscribe_gets_200_and_a_notify_at_once(agents: Agents) -> None:
     assert 595 <= first.state.expires <= 600
 
 
-async def test_subscribe_without_state_is_told_nothing_with_content_length_0(agents: Agents) -> None:
+async def test_subscribe_without_state_is_told_the_neutral_document(agents: Agents) -> None:
     bob = await agents("bob")
 
     watch = await bob.watch("sip:nobody-yet@example.test").active()
 
-    assert (watch.last.body, watch.last.content_type) == (b"", None)
-    assert watch.last.request.headers.get("Content-Length") == "0"
+    assert watch.last.content_type == PIDF_TYPE
+    assert is_neutral(watch.last)
 
 
 async def test_subscribe_to_what_is_known_is_told_it_at_once(agents: Agents) -> None:

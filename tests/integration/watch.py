@@ -46,7 +46,11 @@ class Notification:
     @property
     def notes(self) -> list[str]:
         """Return the texts of all notes, those of tuples included."""
-        return documents.notes(self.body)
+        return documents.notes(self.body) if self._is_presence else []
+
+    @property
+    def _is_presence(self) -> bool:
+        return self.content_type == documents.PIDF_TYPE
 
     @property
     def basics(self) -> list[str]:
@@ -55,7 +59,7 @@ class Notification:
     @property
     def step(self) -> int:
         """Return the highest number that a document of ours carried, -1 without one."""
-        return documents.step(self.body)
+        return documents.step(self.body) if self._is_presence else -1
 
 
 class Watch:
@@ -119,10 +123,14 @@ class Watch:
             self.target = parse_name_addr(contacts[0]).uri
 
     async def active(self, expires: int = 3600, *, headers: Pairs = ()) -> "Watch":
-        """Subscribe, wait for the first NOTIFY and return self."""
+        """Subscribe, wait until the subscription is active and return self."""
+        return await self.subscribed("active", expires, headers=headers)
+
+    async def subscribed(self, state: str, expires: int = 3600, *, headers: Pairs = ()) -> "Watch":
+        """Subscribe, wait for a NOTIFY that says this state and return self."""
         response = await self.subscribe(expires, headers=headers)
         assert response.status == 200, f"SUBSCRIBE got {response.status} {response.reason}"
-        await self.state(lambda one: one.state.state == "active")
+        await self.state(lambda one: one.state.state == state)
         return self
 
     async def end(self) -> Notification:
