@@ -197,6 +197,13 @@ def test_branch_that_is_buried_for_want_of_a_tag_takes_no_other_along() -> None:
     assert live(bury(ringing, ending), bury(uncertain, ending)) == [("a", "early")]
 
 
+def test_branches_keep_their_ids_when_a_publication_from_before_the_fork_is_still_there() -> None:
+    before = parse(dialog("trying", id="1", remote=""))
+    first, second = parse(dialog("early", id="1")), parse(dialog("early", id="2", remote="r2"))
+
+    assert live(before, first, second) == live(second, first, before) == [("1", "early"), ("2", "early")]
+
+
 def test_ending_is_short_and_says_nothing_of_the_call() -> None:
     assert PACKAGE.endings is not None
 
