@@ -11,7 +11,6 @@ from event_packages.base import EventPackage
 from event_packages.errors import Forbidden
 from event_packages.registry import Registry
 from event_packages.rules.decision import Handling, next_change
-from event_packages.winfo import Watcher
 from presence_core.commit import Committer
 from presence_core.composing import published_documents
 from presence_core.deliver import Teller
@@ -167,10 +166,7 @@ class Authorizer:
             handling = self._judged(package, asker, circumstances).handling
             if handling == Handling.CONFIRM:
                 continue
-            event = "rejected" if handling == Handling.BLOCK else "approved"
-            told = Watcher(id=watcher.id, uri=watcher.watcher, status="terminated", event=event)
-            self._watchers.ended(shard, told, aor, package.name)
-            self._watchers.forget(shard, watcher)
+            self._watchers.decided(shard, watcher, "rejected" if handling == Handling.BLOCK else "approved")
 
     def _waiting(self, shard: Shard, aor: str, package: EventPackage) -> Iterable[Known]:
         return [one for one in shard.known_of(aor, package.name) if one.watcher.status == Status.WAITING]

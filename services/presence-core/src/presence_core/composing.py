@@ -47,7 +47,7 @@ class Composer:
     def _documents(self, shard: Shard, entry: Entry, now: float) -> list[Document]:
         package, aor = entry.package, entry.committed.aor
         if package.watches:
-            return list(self.watchers(shard, aor, package.watches))
+            return [*self.watchers(shard, aor, package.watches), *entry.over]
         published = published_documents(entry.committed, package, now)
         if package.hard_state and aor in shard.documents:
             hard = shard.documents[aor].hard_states.get(package.hard_state)
@@ -69,7 +69,7 @@ class Composer:
         return documents
 
     def watchers(self, shard: Shard, aor: str, event: str) -> list[Watcher]:
-        """Return the watchers of a presentity for a package: live, waiting and those that ended last."""
+        """Return those who watch a presentity or wait to."""
         entry = shard.entries.get((aor, event))
         live = []
         for delivery in entry.watchers.values() if entry else ():
@@ -86,7 +86,7 @@ class Composer:
                         expires=one.expires,
                     )
                 )
-        return [*live, *self._waiting(shard, aor, event), *(entry.over if entry else ())]
+        return [*live, *self._waiting(shard, aor, event)]
 
     def _waiting(self, shard: Shard, aor: str, event: str) -> list[Watcher]:
         return [

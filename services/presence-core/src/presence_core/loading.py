@@ -59,13 +59,18 @@ class Loader:
         for row in rows.subscriptions:
             if row.subscription.presentity in documents:
                 shards[row.shard].documents[row.subscription.presentity] = documents[row.subscription.presentity]
-        for subscription in rows.subscriptions:
+        for subscription in sorted(rows.subscriptions, key=self._watches_watchers):
             self._add_subscription(shards[subscription.shard], subscription, now)
         for contact in rows.contacts:
             _add_contact(shards[contact.shard], contact)
         for shard in shards.values():
             self._wake(shard, now)
         return shards
+
+    def _watches_watchers(self, row: StoredSubscription) -> bool:
+        """Return whether a subscription is about others, which have to be there first."""
+        package = self._registry.get(row.subscription.event)
+        return package is not None and bool(package.watches)
 
     def _wake(self, shard: Shard, now: float) -> None:
         _wake_registrations(shard)

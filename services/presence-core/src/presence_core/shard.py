@@ -58,7 +58,7 @@ class Entry:
     """The sphere of the presentity in which its watchers were decided about last; None: not known."""
     watchers: dict[str, Delivery] = field(default_factory=dict)
     over: deque[Watcher] = field(default_factory=lambda: deque(maxlen=LAST_ENDED))
-    """Those whose subscriptions ended last, for who watches the watchers."""
+    """Watchers that ended last, where these are what is watched."""
     wake_at: float = float("inf")
     _seen: dict[View, Seen] = field(default_factory=dict)
 

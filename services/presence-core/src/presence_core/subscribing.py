@@ -51,8 +51,12 @@ class Subscribing:
         known = self._known(shard, command)
         decision = decide_subscribe(known, command, package, self._bounds, local_tag=self._new_tag(command), now=now)
         if not decision.repeated:
+            if not command.to_tag:
+                self._check_room(shard, command)
             decision = self._authorized(shard, package, known if command.to_tag else None, decision, now)
-            self._make_room(shard, command, known, now)
+            if known is not None and not command.to_tag:
+                # The watcher has lost that dialog: it begins another one with the same Call-ID and tag.
+                self._teller.remove(shard, known.local_tag, now)
             if not decision.fetch:
                 self._save(shard, known if command.to_tag else None, decision.subscription)
         basis = self._authorizer.basis(shard, command.presentity, now)
@@ -78,17 +82,12 @@ class Subscribing:
         over = one.status == Status.TERMINATED and standing.status != Status.TERMINATED
         return replace(decision, subscription=ended(standing, one.reason) if over else standing)
 
-    def _make_room(self, shard: Shard, command: Subscribe, known: Subscription | None, now: float) -> None:
-        if command.to_tag:
-            return
+    def _check_room(self, shard: Shard, command: Subscribe) -> None:
         entry = shard.entries.get((command.presentity, command.event))
         if entry is not None and len(entry.watchers) >= self._settings.subscriptions_per_presentity:
             raise Forbidden("Too many subscriptions to this presentity")
         if shard.per_watcher.get(command.watcher, 0) >= self._settings.subscriptions_per_watcher:
             raise Forbidden("Too many subscriptions of this watcher")
-        if known is not None:
-            # The watcher has lost that dialog: it begins another one with the same Call-ID and tag.
-            self._teller.remove(shard, known.local_tag, now)
 
     def _save(self, shard: Shard, before: Subscription | None, after: Subscription) -> None:
         shard.add_subscription(after)

@@ -4,6 +4,7 @@ Rule 1: only where rules decide anything is kept about a watcher beyond its subs
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from event_packages.winfo import Watcher
 from presence_core.commit import Committer
@@ -46,16 +47,14 @@ class Watchers:
         """Take note that a subscription has ended; who has no other one and is not decided about waits."""
         known = shard.known.get((one.presentity, one.event), {}).get(one.watcher)
         if known is not None and known.watcher.status == Status.PENDING:
-            known.tags.discard(one.local_tag)
-            if not known.tags:
-                self._left(shard, known, int(now))
+            self._without(shard, known, one, now)
         else:
             self.ended(shard, _terminated(one), one.presentity, one.event)
         self.changed(shard, one)
 
     def ended(self, shard: Shard, watcher: Watcher, presentity: str, event: str) -> None:
         """Remember for a while how a watcher ended, for those who watch the watchers."""
-        entry = shard.entries.get((presentity, event))
+        entry = shard.entries.get(winfo_key(presentity, event))
         if entry is not None:
             entry.over.append(watcher)
 
@@ -63,9 +62,7 @@ class Watchers:
         """Take note that a subscription is gone for good."""
         known = shard.known.get((one.presentity, one.event), {}).get(one.watcher)
         if known is not None:
-            known.tags.discard(one.local_tag)
-            if not known.tags:
-                self._left(shard, known, int(now))
+            self._without(shard, known, one, now)
         if one.status != Status.TERMINATED:
             self.over(shard, ended(one, "timeout"), now)
 
@@ -77,13 +74,21 @@ class Watchers:
         if known.watcher.status in (Status.PENDING, Status.ACTIVE):
             self._left(shard, known, int(now))
         elif known.watcher.inserted + self._waiting_seconds <= now:
-            self.forget(shard, known.watcher)
+            self.decided(shard, known.watcher, "giveup")
         else:
             self.wake(shard, known.watcher)
 
     def wake(self, shard: Shard, watcher: KnownWatcher) -> None:
         """See to it that a watcher without subscriptions is given up in time."""
         shard.wheel.set((Due.WATCHER, watcher.key), watcher.inserted + self._waiting_seconds)
+
+    def decided(self, shard: Shard, watcher: KnownWatcher, event: str) -> None:
+        """Forget a watcher that waited, and say why: `approved`, `rejected` or `giveup`."""
+        told = Watcher(
+            id=watcher.id, uri=watcher.watcher, status="terminated", event=event, display_name=watcher.display_name
+        )
+        self.ended(shard, told, watcher.presentity, watcher.event)
+        self.forget(shard, watcher)
 
     def forget(self, shard: Shard, watcher: KnownWatcher) -> None:
         """Forget a watcher, here and in the store."""
@@ -99,6 +104,14 @@ class Watchers:
         entry = shard.entries.get(winfo_key(*key))
         if entry is not None:
             self._teller.changed(shard, entry)
+
+    def _without(self, shard: Shard, known: Known, one: Subscription, now: float) -> None:
+        """Take a subscription from a watcher; the last one is what is told of when it waits."""
+        known.tags.discard(one.local_tag)
+        if not known.tags:
+            if known.watcher.status == Status.PENDING:
+                known.watcher = replace(known.watcher, id=watcher_id(one.local_tag))
+            self._left(shard, known, int(now))
 
     def _left(self, shard: Shard, known: Known, now: int) -> None:
         after = left(known.watcher, now)
