@@ -136,13 +136,20 @@ def test_references_to_others_are_not_followed() -> None:
     assert not lists.contains(_anchor("a"), BOB)
 
 
-def test_references_without_end_come_to_an_end() -> None:
-    count = MAX_REFERENCES + 10
-    chain = "".join(f'<list name="l{at}"><external anchor="{_anchor(f"l{at + 1}")}"/></list>' for at in range(count))
-    lists = _lists(chain + f'<list name="l{count}"><entry uri="sip:bob@example.com"/></list>')
+@pytest.mark.parametrize(("count", "found"), [(MAX_REFERENCES, True), (MAX_REFERENCES + 1, False)])
+def test_references_over_the_limit_are_not_followed(count: int, found: bool) -> None:
+    chain = (f'<list name="l{at}"><external anchor="{_anchor(f"l{at + 1}")}"/></list>' for at in range(count))
 
-    assert not lists.contains(_anchor("l0"), BOB)
-    assert lists.contains(_anchor("l20"), BOB)
+    lists = _lists("".join(chain) + f'<list name="l{count}"><entry uri="{BOB.aor}"/></list>')
+
+    assert lists.contains(_anchor("l0"), BOB) == found
+
+
+def test_references_of_a_list_to_itself_come_to_an_end() -> None:
+    lists = _lists(f'<list name="a"><external anchor="{_anchor("a")}"/><list><entry uri="{BOB.aor}"/></list></list>')
+
+    assert lists.contains(_anchor("a"), BOB)
+    assert not lists.contains(_anchor("a"), CAROL)
 
 
 def test_read_lists_a_bare_file_name_is_the_presentity_s() -> None:

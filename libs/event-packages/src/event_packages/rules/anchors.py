@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -45,11 +44,8 @@ class Anchor:
 
 def anchor_of(text: str) -> Anchor | None:
     """Return what a reference selects; None for one that selects no list that could be here."""
-    return _anchor_of(text) if len(text) <= MAX_LENGTH else None
-
-
-@lru_cache(maxsize=1024)
-def _anchor_of(text: str) -> Anchor | None:
+    if len(text) > MAX_LENGTH:
+        return None
     path, separator, selector = text.partition("/~~/")
     document = document_of(path) if separator else None
     if document is None:

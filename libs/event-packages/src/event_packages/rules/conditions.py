@@ -6,6 +6,7 @@ Rule 1: what cannot be read must not make a rule match: an exception that nobody
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from event_packages.rules.anchors import Anchor, anchor_of
 from event_packages.rules.identity import NOBODY, XML_SPACE, Identities, Identity, identities, identity_of
 from event_packages.rules.names import COMMON_POLICY, OMA_COMMON_POLICY
 from event_packages.rules.ruleset import MAX_SHOWN, IdentityCondition, Many, Sphere, Validity, shown
@@ -22,7 +23,7 @@ class Conditions:
     """What a rule's conditions are; filled while they are read."""
 
     identity: list[IdentityCondition] = field(default_factory=list)
-    external: list[tuple[str, ...]] = field(default_factory=list)
+    external: list[tuple[Anchor, ...]] = field(default_factory=list)
     anonymous: bool = False
     other: bool = False
     sphere: list[Sphere] = field(default_factory=list)
@@ -45,8 +46,8 @@ def _add_identity(conditions: Conditions, element: Element) -> None:
 
 
 def _add_external(conditions: Conditions, element: Element) -> None:
-    entries = element.iterchildren(f"{OMA_COMMON_POLICY}entry")
-    conditions.external.append(tuple(anchor for entry in entries if (anchor := _trimmed(entry, "anc"))))
+    anchors = (anchor_of(_trimmed(entry, "anc")) for entry in element.iterchildren(f"{OMA_COMMON_POLICY}entry"))
+    conditions.external.append(tuple(anchor for anchor in anchors if anchor is not None))
 
 
 def _add_anonymous(conditions: Conditions, element: Element) -> None:

@@ -7,6 +7,7 @@ Rule 2: what is missing, unknown or unreadable makes a rule fail; no rule is no 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from event_packages.rules.anchors import Anchor
 from event_packages.rules.identity import Identity
 from event_packages.rules.lists import NO_LISTS, Lists
 from event_packages.rules.permissions import NOTHING, Permissions, join
@@ -49,8 +50,8 @@ class Decision:
 
 def decide(rulesets: Sequence[Ruleset], question: Question) -> Decision:
     """Return what rules give a watcher; nothing when there are none."""
-    named = _Named(rulesets, question)
-    outcomes = tuple(_outcome(rule, question, named) for ruleset in rulesets for rule in ruleset.rules)
+    asked = _Asked(rulesets, question)
+    outcomes = tuple(_outcome(rule, asked) for ruleset in rulesets for rule in ruleset.rules)
     matching = [outcome for outcome in outcomes if outcome.matched]
     return Decision(
         handling=max((one.handling for one in matching if one.handling is not None), default=None),
@@ -65,63 +66,74 @@ def next_change(rulesets: Sequence[Ruleset], now: float) -> float | None:
     return min((change for change in changes if change is not None), default=None)
 
 
-class _Named:
-    """Whether some rule says by itself that the watcher is meant; asked only where OMA's `other-identity` is."""
+class _Asked:
+    """A question, with what several rules may want to know of it: found out when the first one does."""
 
-    __slots__ = ("_answer", "_question", "_rulesets")
+    __slots__ = ("_holding", "_named", "_rulesets", "lists", "now", "sphere", "watcher")
 
     def __init__(self, rulesets: Sequence[Ruleset], question: Question) -> None:
-        self._rulesets, self._question = rulesets, question
-        self._answer: bool | None = None
+        self.watcher, self.now = question.watcher, question.now
+        self.sphere, self.lists = question.sphere, question.lists
+        self._rulesets = rulesets
+        self._holding: set[int | None] | None = None
+        self._named: bool | None = None
 
-    def __call__(self) -> bool:
-        if self._answer is None:
+    def listed(self, anchors: Sequence[Anchor]) -> bool:
+        """Return whether the watcher is in one of these lists."""
+        if self._holding is None:
+            self._holding = self.lists.holding(self.watcher)
+        holding = self._holding
+        return bool(holding) and any(self.lists.index_of(anchor) in holding for anchor in anchors)
+
+    def named(self) -> bool:
+        """Return whether a rule of any document says by itself that the watcher is meant."""
+        if self._named is None:
             rules = (rule for ruleset in self._rulesets for rule in ruleset.rules)
-            self._answer = any(rule.names_watchers and not _not_meant(rule, self._question) for rule in rules)
-        return self._answer
+            self._named = any(rule.names_watchers and not _not_meant(rule, self) for rule in rules)
+        return self._named
 
 
-def _outcome(rule: Rule, question: Question, named: _Named) -> RuleOutcome:
-    why = _failure(rule, question, named)
+def _outcome(rule: Rule, asked: _Asked) -> RuleOutcome:
+    why = _failure(rule, asked)
     if why:
         return RuleOutcome(id=rule.id, matched=False, why=why)
     return RuleOutcome(id=rule.id, matched=True, handling=rule.handling, permissions=rule.permissions)
 
 
-def _failure(rule: Rule, question: Question, named: _Named) -> str:
+def _failure(rule: Rule, asked: _Asked) -> str:
     """Return the first condition that is not true, in words."""
     if rule.unreadable:
         return rule.unreadable
     if rule.unknown:
         return f"{rule.unknown}: a condition that is not known"
-    return _not_meant(rule, question) or _not_now(rule, question) or (_not_other(question, named) if rule.other else "")
+    return _not_meant(rule, asked) or _not_now(rule, asked) or (_not_other(asked) if rule.other else "")
 
 
-def _not_meant(rule: Rule, question: Question) -> str:
+def _not_meant(rule: Rule, asked: _Asked) -> str:
     """Return why the watcher is none of those whom a rule names."""
-    watcher = question.watcher
+    watcher = asked.watcher
     for condition in rule.identity:
         if why := condition.failure(watcher):
             return why
     for anchors in rule.external:
-        if not any(question.lists.contains(anchor, watcher) for anchor in anchors):
+        if not asked.listed(anchors):
             return f"external-list: {watcher.aor} is in none of the lists"
     if rule.anonymous and not watcher.anonymous:
         return f"anonymous-request: {watcher.aor} is not anonymous"
     return ""
 
 
-def _not_now(rule: Rule, question: Question) -> str:
+def _not_now(rule: Rule, asked: _Asked) -> str:
     for sphere in rule.sphere:
-        if why := sphere.failure(question.sphere):
+        if why := sphere.failure(asked.sphere):
             return why
     for validity in rule.validity:
-        if why := validity.failure(question.now):
+        if why := validity.failure(asked.now):
             return why
     return ""
 
 
-def _not_other(question: Question, named: _Named) -> str:
-    if question.watcher.anonymous:
+def _not_other(asked: _Asked) -> str:
+    if asked.watcher.anonymous:
         return "other-identity: the watcher is anonymous"
-    return f"other-identity: a rule names {question.watcher.aor}" if named() else ""
+    return f"other-identity: a rule names {asked.watcher.aor}" if asked.named() else ""

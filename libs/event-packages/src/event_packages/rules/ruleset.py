@@ -4,6 +4,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from enum import IntEnum
 
+from event_packages.rules.anchors import Anchor
 from event_packages.rules.identity import NOBODY, Identities, Identity
 from event_packages.rules.permissions import NOTHING, Permissions
 
@@ -88,8 +89,8 @@ class Rule:
     unreadable: str = ""
     """Why the rule never matches, whatever its conditions say."""
     identity: tuple[IdentityCondition, ...] = ()
-    external: tuple[tuple[str, ...], ...] = ()
-    """Anchors of resource lists, for each of OMA's `external-list` conditions."""
+    external: tuple[tuple[Anchor, ...], ...] = ()
+    """Resource lists, for each of OMA's `external-list` conditions."""
     anonymous: bool = False
     """OMA's `anonymous-request`."""
     other: bool = False
