@@ -87,7 +87,7 @@ async def test_json_batch_of_notifications_is_not_answered() -> None:
     assert await json_reply([{"jsonrpc": "2.0", "method": "x"}]) is None
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b'{"a": 1,}'])
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b'{"a": 1,}', b'{"id": NaN}'])
 async def test_json_that_is_none_is_a_parse_error(body: bytes) -> None:
     assert await json_error(body) == (None, -32700)
 
@@ -111,7 +111,12 @@ async def test_json_that_is_no_request_is_invalid(value: object, number: object)
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(UnknownMethod("x"), -32601), (WrongParams("x"), -32602), (Refused(404, "No such user"), 404)],
+    [
+        (UnknownMethod("x"), -32601),
+        (WrongParams("x"), -32602),
+        (Refused(404, "No such user"), 404),
+        (RuntimeError("a bug"), -32603),
+    ],
 )
 async def test_json_request_that_fails_is_answered_with_its_code(error: Exception, code: int) -> None:
     assert await json_error(request(), Commands(error)) == (1, code)
@@ -201,7 +206,12 @@ async def test_xml_value_of_another_kind_is_refused(value: str) -> None:
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(UnknownMethod("x"), -32601), (WrongParams("<x>"), -32602), (Refused(404, "No such user"), 404)],
+    [
+        (UnknownMethod("x"), -32601),
+        (WrongParams("<x>"), -32602),
+        (Refused(404, "No such user"), 404),
+        (RuntimeError("a bug"), -32603),
+    ],
 )
 async def test_xml_call_that_fails_is_a_fault_with_its_code(error: Exception, code: int) -> None:
     assert await xml_fault(xmlrpc.client.dumps((), "m").encode(), Commands(error)) == code

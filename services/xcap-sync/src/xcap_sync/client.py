@@ -85,12 +85,19 @@ class Client:
         async with self._turns:
             try:
                 async with asyncio.timeout(self._access.timeout):
-                    return await self._get(url, etag)
+                    return await self._get_twice(url, etag)
             except (httpx.TransportError, TimeoutError) as error:
                 return Answer(outcome=Outcome.AWAY, why=repr(error))
             except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, NotImplementedError) as error:
                 # The last two are how httpx says that it does not know a digest's algorithm or quality.
                 return Answer(outcome=Outcome.FAILED, why=repr(error))
+
+    async def _get_twice(self, url: str, etag: str) -> Answer:
+        try:
+            return await self._get(url, etag)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            # A server may close an idle connection just when it is used again.
+            return await self._get(url, etag)
 
     async def _get(self, url: str, etag: str) -> Answer:
         headers = {"If-None-Match": etag} if etag else {}

@@ -178,7 +178,7 @@ class Fetcher:
             return False
         if not await self._store.put(place, answer.document, before):
             # Another replica was there first, with what may be newer: look again.
-            self._watchlist.retry(place.user.aor, self._now() + STORE_PAUSE_SECONDS)
+            self._watchlist.retry(place.user.aor, self._pauses.documents.failed(place.uri, self._now()))
             return False
         if before is not None and before.body == answer.document.body:
             return False

@@ -87,11 +87,14 @@ class FetchedDocuments:
 
     def want(self, presentity: str, *, ours: bool) -> None:
         """Fetch the documents now and keep them fresh; beyond the limit only say that a look is over."""
-        known = user_of(presentity) is not None and self._watchlist.want(presentity, int(self._wall()), ours=ours)
+        if user_of(presentity) is None:
+            # A telephone number has no XUI.
+            known = False
+        elif not (known := self._watchlist.want(presentity, int(self._wall()), ours=ours)):
+            self._metrics.refused_users.inc()
         if ours and known:
             self._look(presentity)
         elif ours:
-            self._metrics.refused_users.inc()
             self._refresh(presentity, None)
 
     def hint(self, presentity: str, selectors: tuple[str, ...]) -> None:

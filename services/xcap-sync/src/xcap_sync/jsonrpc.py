@@ -5,9 +5,12 @@ Rule 1: errors of the protocol have its codes (§5.1); a command that is refused
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from xcap_sync.domain.commands import Params, Refused, UnknownMethod, WrongParams
+
+logger = logging.getLogger(__name__)
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = -32700, -32600, -32601, -32602, -32603
 BATCH_LIMIT = 100
@@ -20,7 +23,7 @@ Reply = dict[str, object]
 async def answer(body: bytes, call: Call) -> bytes | None:
     """Return the response to a request, None when nobody waits for one."""
     try:
-        request = json.loads(body)
+        request = json.loads(body, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return _encoded(_error(None, PARSE_ERROR, "Parse error"))
     if not isinstance(request, list):
@@ -52,7 +55,14 @@ async def _reply(request: Mapping[str, object], call: Call) -> Reply:
         return _error(number, INVALID_PARAMS, f"Invalid params: {error}")
     except Refused as error:
         return _error(number, error.status, error.reason)
+    except Exception:
+        logger.exception("command failed")
+        return _error(number, INTERNAL_ERROR, "Internal error")
     return {"jsonrpc": "2.0", "id": number, "result": result}
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _is_request(request: Mapping[str, object]) -> bool:

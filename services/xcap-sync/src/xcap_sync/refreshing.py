@@ -2,17 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
-from lamplighter_proto import Refreshed, subjects
+from lamplighter_proto import Refresh, Refreshed, subjects
 from lamplighter_runtime.bus import Bus
 from xcap_sync.domain.refreshes import Done, Refreshes
 from xcap_sync.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
-SWEEP_SECONDS = 0.1
+SWEEP_SECONDS = 0.2
 
 
 class Cores(Protocol):
@@ -53,11 +53,14 @@ class Refresher:
         """Send in this loop turn, together with whatever else is asked for in it."""
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._send)
+            asyncio.get_running_loop().call_soon(self._send_fresh)
 
-    def _send(self) -> None:
+    def _send_fresh(self) -> None:
         self._scheduled = False
-        for core, refresh in self._refreshes.due(self._now(), self._cores.owner_of):
+        self._send(self._refreshes.fresh(self._now(), self._cores.owner_of))
+
+    def _send(self, sends: Iterable[tuple[str, Refresh]]) -> None:
+        for core, refresh in sends:
             self._bus.send(subjects.core_refreshes(core), refresh)
             self._metrics.refreshes_sent.inc()
 
@@ -79,7 +82,7 @@ class Refresher:
             # What was given up while the bus was away was heard by nobody.
             self._missed = False
             self.refresh_all()
-        self._send()
+        self._send(self._refreshes.due(self._now(), self._cores.owner_of))
 
     async def sweep_for_ever(self) -> None:
         """Call `on_tick` now and then; never returns."""

@@ -4,12 +4,15 @@ Rule 1: success is the string `200 OK`, as the management interface of OpenSIPS 
 whose code is the status, or a code of the specification for fault code interoperability.
 """
 
+import logging
 import re
 
 from event_packages.errors import BadRequest
 from event_packages.xml import Element, escape, local_name, parse, text_of
 from xcap_sync.domain.commands import Params, Refused, UnknownMethod, WrongParams
-from xcap_sync.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, Call
+from xcap_sync.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, Call
+
+logger = logging.getLogger(__name__)
 
 _INTEGERS = ("int", "i4", "i8")
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<methodResponse>'
@@ -34,6 +37,9 @@ async def answer(body: bytes, call: Call) -> bytes:
         return _fault(INVALID_PARAMS, f"Invalid params: {error}")
     except Refused as error:
         return _fault(error.status, error.reason)
+    except Exception:
+        logger.exception("command failed")
+        return _fault(INTERNAL_ERROR, "Internal error")
     value = f"<value><string>200 {escape(result)}</string></value>"
     return f"{_HEAD}<params><param>{value}</param></params></methodResponse>\n".encode()
 

@@ -98,6 +98,8 @@ def test_refresh_watchers_with_other_parameters_is_refused(params: Params) -> No
         (["", "presence", 0], 404),
         (["sip:example.com", "presence", 0], 404),
         (["what is this", "presence", 0], 404),
+        (["sip:\ud800@example.com", "presence", 0], 404),
+        (["sip:a\0@example.com", "presence", 0], 404),
         (["sip:alice@example.com", "", 0], 400),
         (["sip:alice@example.com", "a b", 0], 400),
         (["sip:alice@example.com", "x" * 65, 0], 400),
@@ -121,7 +123,7 @@ def test_refresh_xcap_doc_with_other_parameters_is_refused(params: Params) -> No
         read("refreshXcapDoc", params)
 
 
-@pytest.mark.parametrize("params", [["", 80], ["x", 65_536], ["x", "http"]])
+@pytest.mark.parametrize("params", [["", 80], ["x", 65_536], ["x", "http"], ["\ud800", 80], ["\0", 80]])
 def test_refresh_xcap_doc_of_no_address_is_refused(params: Params) -> None:
     with pytest.raises(Refused, match="400"):
         read("refreshXcapDoc", params)

@@ -29,7 +29,8 @@ def owner(name: str | None = "core-1") -> Callable[[int], str | None]:
 
 
 def sent(refreshes: Refreshes, now: float, name: str | None = "core-1") -> list[tuple[str, int, str]]:
-    return [(core, refresh.id, refresh.presentity) for core, refresh in refreshes.due(now, owner(name))]
+    sends = refreshes.fresh(now, owner(name)) + refreshes.due(now, owner(name))
+    return [(core, refresh.id, refresh.presentity) for core, refresh in sends]
 
 
 def test_refresh_that_is_asked_for_goes_to_the_owner_of_its_shard_at_once(refreshes: Refreshes) -> None:
@@ -163,3 +164,35 @@ def test_refresh_that_is_asked_for_all_the_time_is_one_under_way_and_one_more(re
     [(_, follower, _)] = sent(refreshes, 50.0)
     refreshes.confirmed(follower, 50.1)
     assert len(refreshes) == 0
+
+
+def test_refreshes_over_the_window_wait_until_others_are_confirmed() -> None:
+    refreshes = Refreshes("xcap-sync-1", 64, patience=60.0, window=2)
+    for user in ("a", "b", "c"):
+        refreshes.ask(f"sip:{user}@example.com", 10.0)
+    assert [number for _, number, _ in sent(refreshes, 10.0)] == [1, 2]
+    assert [number for _, number, _ in sent(refreshes, 11.0)] == [1, 2]
+
+    refreshes.confirmed(1, 11.1)
+
+    assert [number for _, number, _ in sent(refreshes, 11.1)] == [3]
+
+
+def test_refreshes_that_are_given_up_make_room() -> None:
+    refreshes = Refreshes("xcap-sync-1", 64, patience=60.0, window=1)
+    refreshes.ask(ALICE, 10.0)
+    sent(refreshes, 10.0)
+    refreshes.ask(BOB, 20.0)
+
+    refreshes.given_up(70.0)
+
+    assert [presentity for _, _, presentity in sent(refreshes, 70.0)] == [BOB]
+
+
+def test_refreshes_without_an_owner_take_no_room() -> None:
+    refreshes = Refreshes("xcap-sync-1", 64, patience=60.0, window=1)
+    refreshes.ask(ALICE, 10.0)
+    assert sent(refreshes, 10.0, None) == []
+    refreshes.ask(BOB, 10.0)
+
+    assert len(refreshes.fresh(10.0, owner())) == 1

@@ -203,3 +203,15 @@ def test_finished_look_at_a_user_that_was_forgotten_is_nothing(watchlist: Watchl
     watchlist.finished(ALICE, 10.0)
 
     assert watchlist.next_due() == float("inf")
+
+
+def test_user_that_was_never_looked_at_goes_before_those_who_are_wanted_still(watchlist: Watchlist) -> None:
+    for user in (ALICE, BOB):
+        watchlist.want(user, 1000)
+    watchlist.ask(ALICE, 0.0)
+    taken(watchlist, 0.0)
+    watchlist.finished(ALICE, 0.1)
+    watchlist.ask(ALICE, 10.0)
+    watchlist.ask(BOB, 10.5)
+
+    assert [taken(watchlist, 11.0).presentity for _ in range(2)] == [BOB, ALICE]

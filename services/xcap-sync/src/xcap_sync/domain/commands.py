@@ -15,6 +15,7 @@ Params = Sequence[object] | Mapping[str, object]
 _METHOD = re.compile(r"(?:presence[:.])?(refresh_?watchers)|(?:xcap_client[:.])?(refresh_?xcap_?doc)", re.IGNORECASE)
 _TOKEN = r"[A-Za-z0-9.!%*_+`'~-]{1,64}"
 _EVENT = re.compile(rf"{_TOKEN}(;{_TOKEN})?")
+_URI = re.compile(r"[!-~]{1,2048}")
 _TYPES = range(3)
 _WATCHERS_PARAMS = ("presentity_uri", "event", "refresh_type", "file_uri", "filename")
 _DOC_PARAMS = ("doc_uri", "port")
@@ -83,7 +84,7 @@ def _refresh_xcap_doc(params: Params) -> RefreshXcapDoc:
     values = _values(params, _DOC_PARAMS, needed=2)
     uri, port = (_text(values[name]) for name in _DOC_PARAMS)
     number = _number(port)
-    if not uri or not 0 <= number <= 65535:
+    if not _URI.fullmatch(uri) or not 0 <= number <= 65535:
         raise Refused(400, "Bad document address")
     return RefreshXcapDoc(doc_uri=uri, port=number)
 

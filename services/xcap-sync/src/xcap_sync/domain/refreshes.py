@@ -3,8 +3,10 @@
 Rule 1: of one presentity at most one is under way; what is asked meanwhile is one more, sent after it.
 Rule 2: a confirmation of what was sent before a change says nothing of that change: the later one has an id of its own.
 Rule 3: it goes to whoever owns the shard when it is sent; without an owner it waits.
+Rule 4: only so many are under way at a time, lest cores that have much to read get it all again every second.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
@@ -42,11 +44,23 @@ class _Pending:
 class Refreshes:
     """The table of refreshes under way; `first_id` differs from life to life of a process."""
 
-    def __init__(self, instance: str, shards: int, *, patience: float, resend: float = 1.0, first_id: int = 1) -> None:
+    def __init__(
+        self,
+        instance: str,
+        shards: int,
+        *,
+        patience: float,
+        resend: float = 1.0,
+        window: int = 5000,
+        first_id: int = 1,
+    ) -> None:
         self._instance = instance
         self._shards = shards
         self._patience = patience
         self._resend = resend
+        self._window = window
+        self._under_way = 0
+        self._fresh: deque[_Key] = deque()
         self._ids = count(first_id)
         self._pending: dict[_Key, _Pending] = {}
         self._keys: dict[int, _Key] = {}
@@ -55,7 +69,7 @@ class Refreshes:
         return len(self._pending)
 
     def ask(self, presentity: str, now: float, done: Done | None = None) -> None:
-        """Want a presentity decided anew by the owner of its shard; `due` says what to send."""
+        """Want a presentity decided anew by the owner of its shard; `fresh` and `due` say what to send."""
         self._ask(_Key(presentity), now, done)
 
     def ask_all(self, cores: Iterable[str], now: float) -> None:
@@ -79,23 +93,37 @@ class Refreshes:
     def _new(self, key: _Key, now: float) -> _Pending:
         number = next(self._ids)
         self._keys[number] = key
+        self._fresh.append(key)
         return _Pending(id=number, deadline=now + self._patience, next_send=now)
 
+    def fresh(self, now: float, owner_of: OwnerOf) -> list[tuple[str, Refresh]]:
+        """Return what was not sent yet, each with the core it is for; what has no owner is left to `due`."""
+        sends = []
+        while self._fresh and self._under_way < self._window:
+            key = self._fresh.popleft()
+            pending = self._pending.get(key)
+            if pending is not None and not pending.sent and (send := self._send(key, pending, now, owner_of)):
+                sends.append(send)
+        return sends
+
     def due(self, now: float, owner_of: OwnerOf) -> list[tuple[str, Refresh]]:
-        """Return what is to be sent now, each with the core it is for."""
+        """Return what is to be sent again, or has waited for an owner, each with the core it is for."""
         sends = []
         for key, pending in self._pending.items():
-            if pending.next_send > now:
-                continue
-            shard = shard_of(key.presentity, self._shards) if key.presentity else ALL_SHARDS
-            owner = key.core or owner_of(shard)
-            if owner is None:
-                continue
-            self._follow_up(key, pending)
-            pending.sent, pending.next_send = True, now + self._resend
-            refresh = Refresh(id=pending.id, xcap_sync=self._instance, shard=shard, presentity=key.presentity)
-            sends.append((owner, refresh))
+            full = not pending.sent and self._under_way >= self._window
+            if pending.next_send <= now and not full and (send := self._send(key, pending, now, owner_of)):
+                sends.append(send)
         return sends
+
+    def _send(self, key: _Key, pending: _Pending, now: float, owner_of: OwnerOf) -> tuple[str, Refresh] | None:
+        shard = shard_of(key.presentity, self._shards) if key.presentity else ALL_SHARDS
+        owner = key.core or owner_of(shard)
+        if owner is None:
+            return None
+        self._follow_up(key, pending)
+        self._under_way += not pending.sent
+        pending.sent, pending.next_send = True, now + self._resend
+        return owner, Refresh(id=pending.id, xcap_sync=self._instance, shard=shard, presentity=key.presentity)
 
     def _follow_up(self, key: _Key, pending: _Pending) -> None:
         """Let one send stand for what was asked before and since."""
@@ -113,6 +141,7 @@ class Refreshes:
         if key is None:
             return False
         pending = self._pending.pop(key)
+        self._under_way -= pending.sent
         if pending.later is not None:
             follower = self._pending[key] = self._new(key, now)
             follower.deadline, follower.done = pending.later_deadline, pending.later
@@ -135,6 +164,7 @@ class Refreshes:
 
     def _drop(self, key: _Key) -> None:
         pending = self._pending.pop(key)
+        self._under_way -= pending.sent
         del self._keys[pending.id]
         for done in [*pending.done, *(pending.later or ())]:
             done(False)

@@ -1,7 +1,8 @@
 """Which users' documents are wanted, and when each is looked at.
 
-Rule 1: what somebody asks for goes before what is looked at by the clock, and a user's documents are looked at
-at most once in `spacing` seconds; what is asked meanwhile is one look more.
+Rule 1: what somebody asks for goes before what is looked at by the clock, and users that were never looked at, for
+whom a watcher may wait, go before all: cores say of everybody now and then that they are still wanted.
+A user's documents are looked at at most once in `spacing` seconds; what is asked meanwhile is one look more.
 Rule 2: every replica knows all users, only the chosen one looks; so it can follow another that dies.
 Rule 3: while a user is looked at it is not looked at twice.
 """
@@ -70,6 +71,7 @@ class Watchlist:
         self._users: dict[str, _User] = {}
         self._clock: list[tuple[float, str]] = []
         self._urgent: list[tuple[float, str]] = []
+        self._first: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
         return len(self._users)
@@ -110,7 +112,7 @@ class Watchlist:
     def _hurry(self, presentity: str, user: _User, when: float) -> None:
         if when < user.urgent:
             user.urgent = when
-            heapq.heappush(self._urgent, (when, presentity))
+            heapq.heappush(self._first if user.begun == float("-inf") else self._urgent, (when, presentity))
 
     def watch(self, presentity: str, now: float) -> bool:
         """Begin to look at a wanted user, some time in the coming period; False when it was ours already."""
@@ -140,9 +142,11 @@ class Watchlist:
 
     def take(self, now: float) -> Job | None:
         """Return the next look that is due, None when none is; `finished` must follow."""
-        presentity = self._pop(self._urgent, now, lambda user: user.urgent)
-        if presentity is None:
-            presentity = self._pop(self._clock, now, lambda user: user.due)
+        presentity = (
+            self._pop(self._first, now, lambda user: user.urgent)
+            or self._pop(self._urgent, now, lambda user: user.urgent)
+            or self._pop(self._clock, now, lambda user: user.due)
+        )
         if presentity is None:
             return None
         user = self._users[presentity]
@@ -162,7 +166,7 @@ class Watchlist:
 
     def next_due(self) -> float:
         """Return when to call `take` again; it may be too early."""
-        return min(heap[0][0] if heap else float("inf") for heap in (self._urgent, self._clock))
+        return min(heap[0][0] if heap else float("inf") for heap in (self._first, self._urgent, self._clock))
 
     def finished(self, presentity: str, now: float) -> None:
         """Take that a look is over, and plan the next one if the user is ours."""
