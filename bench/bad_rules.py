@@ -55,6 +55,8 @@ def documents() -> Iterator[tuple[str, bytes]]:
         "9,000 validity periods",
         ruleset(rule(validity(*[("2025-01-01T00:00:00.5+01:00", "2025-01-01T00:00:01-01:00")] * 9_000))),
     )
+    anchors = "".join(map(_entry, range(9_000)))
+    yield "9,000 anchors of lists", ruleset(rule(f"<oc:external-list>{anchors}</oc:external-list>"))
     yield (
         "other-identity, 1,999 rules that name others",
         ruleset(
@@ -126,6 +128,11 @@ def _generous(at: int) -> str:
 
 def _excepts(count: int) -> str:
     return "".join(f'<cp:except id="sip:user{at}@example.com"/>' for at in range(count))
+
+
+def _entry(at: int) -> str:
+    path = "resource-lists/users/sip:a@example.com/index/~~/resource-lists"
+    return f'<oc:entry anc="{path}/list%5B@name=%22{at}%22%5D"/>'
 
 
 def _nested(depth: int) -> str:

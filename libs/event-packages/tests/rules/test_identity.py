@@ -29,7 +29,19 @@ def test_identity_of_a_uri_is_canonical(uri: str, identity: Identity) -> None:
     assert identity_of(uri) == identity
 
 
-@pytest.mark.parametrize("uri", ["", "bob", "bob@example.com", "sip:", "sip:bob@", "mailto:bob@example.com", "tel:"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "bob",
+        "bob@example.com",
+        "sip:",
+        "sip:bob@",
+        "mailto:bob@example.com",
+        "tel:",
+        pytest.param("sip:" + "a" * 2_000, id="too long"),
+    ],
+)
 def test_identity_of_what_is_no_uri_is_an_error(uri: str) -> None:
     with pytest.raises(ParseError):
         identity_of(uri)

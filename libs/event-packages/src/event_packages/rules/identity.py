@@ -14,6 +14,8 @@ UnreadableIdentity = ParseError
 """What `identity_of` raises, for those who know nothing else of SIP."""
 ANONYMOUS_DOMAIN = "anonymous.invalid"
 XML_SPACE = " \t\r\n"
+MAX_LENGTH = 2_000
+"""Of a URI, in characters; a longer one is not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +45,10 @@ NOBODY = Identities()
 
 
 def identity_of(uri: str) -> Identity:
-    """Return whom a URI means; ParseError for one that cannot be read or is neither SIP nor tel."""
+    """Return whom a URI means; ParseError for one that cannot be read or is neither SIP nor tel, or too long."""
     uri = uri.strip(XML_SPACE)
+    if len(uri) > MAX_LENGTH:
+        raise ParseError("URI too long")
     parsed, aor = parse_uri(uri), canonical_aor(uri)
     if isinstance(parsed, TelUri):
         return Identity(aor=aor, number=_number(parsed))
