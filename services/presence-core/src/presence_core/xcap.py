@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 500
 """Presentities whose documents one query asks for."""
 SWEEP_SECONDS = 60.0
+RETRY_SECONDS = 1.0
+"""Until documents are read again that could not be read."""
 WANTED_SECONDS = 3600.0
 """How often xcap-sync is told that documents are still wanted."""
 
@@ -131,8 +133,12 @@ class XcapDocuments:
             stored = await self._store.load_documents([aor for (_, aor), _ in asked])
         except StoreError as error:
             logger.warning("XCAP documents not read", extra={"error": repr(error)})
-            for (_, aor), (shard, _) in asked:
+            for (number, aor), (shard, refreshes) in asked:
                 self._refuse_parked(shard, aor)
+                if self._served.get(number) is shard:
+                    self._asked.setdefault((number, aor), (shard, []))[1].extend(refreshes)
+            await asyncio.sleep(RETRY_SECONDS)
+            self._wake.set()
             return
         now = clock.wall()
         for (number, aor), (shard, refreshes) in asked:
