@@ -7,6 +7,7 @@ Rule 2: word of a change is confirmed when it has taken effect; until then it is
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from event_packages.base import EventPackage
 from event_packages.registry import Registry
@@ -32,6 +33,16 @@ WANTED_SECONDS = 3600.0
 """How often xcap-sync is told that documents are still wanted."""
 
 Handle = Callable[[Shard, Command, float], None]
+Key = tuple[int, str]
+"""Number of a shard, and AOR."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A Refresh, and what has to be read again before it has taken effect."""
+
+    refresh: Refresh
+    left: set[Key]
 
 
 class XcapDocuments:
@@ -48,9 +59,10 @@ class XcapDocuments:
         self._teller = teller
         self._authorizer = authorizer
         self._fetched = settings.xcap == "client"
-        self._asked: dict[tuple[int, str], tuple[Shard, list[Refresh]]] = {}
+        self._asked: dict[Key, tuple[Shard, list[Word]]] = {}
         self._wake = asyncio.Event()
         self._swept: dict[int, float] = {}
+        self._unneeded: dict[int, set[str]] = {}
         self._reminded: dict[int, float] = {}
 
     def use(
@@ -90,10 +102,9 @@ class XcapDocuments:
         else:
             self._ask(shard, aor)
 
-    def _ask(self, shard: Shard, aor: str, refresh: Refresh | None = None) -> None:
-        _, refreshes = self._asked.setdefault((shard.number, aor), (shard, []))
-        if refresh is not None:
-            refreshes.append(refresh)
+    def _ask(self, shard: Shard, aor: str, *words: Word) -> None:
+        _, awaited = self._asked.setdefault((shard.number, aor), (shard, []))
+        awaited.extend(words)
         self._wake.set()
 
     # --- word of changes
@@ -108,13 +119,14 @@ class XcapDocuments:
                 continue
             shards = list(self._served.values()) if refresh.shard < 0 else [self._served[refresh.shard]]
             asked = [(shard, aor) for shard in shards for aor in _held(shard, refresh.presentity)]
+            word = Word(refresh, {(shard.number, aor) for shard, aor in asked})
             for shard, aor in asked:
-                self._ask(shard, aor, refresh if refresh.presentity else None)
-            if not asked or not refresh.presentity:
-                self._confirm(refresh)
+                self._ask(shard, aor, word)
+            self._confirm(word)
 
-    def _confirm(self, refresh: Refresh) -> None:
-        self._bus.send(subjects.xcap_replies(refresh.xcap_sync), Refreshed(id=refresh.id))
+    def _confirm(self, word: Word) -> None:
+        if not word.left:
+            self._bus.send(subjects.xcap_replies(word.refresh.xcap_sync), Refreshed(id=word.refresh.id))
 
     # --- reading
 
@@ -128,30 +140,35 @@ class XcapDocuments:
             for start in range(0, len(wanted), AT_ONCE):
                 await self._read(wanted[start : start + AT_ONCE])
 
-    async def _read(self, asked: list[tuple[tuple[int, str], tuple[Shard, list[Refresh]]]]) -> None:
+    async def _read(self, asked: list[tuple[Key, tuple[Shard, list[Word]]]]) -> None:
         try:
             stored = await self._store.load_documents([aor for (_, aor), _ in asked])
         except StoreError as error:
             logger.warning("XCAP documents not read", extra={"error": repr(error)})
-            for (number, aor), (shard, refreshes) in asked:
+            for (_, aor), (shard, words) in asked:
                 self._refuse_parked(shard, aor)
-                if self._served.get(number) is shard:
-                    self._asked.setdefault((number, aor), (shard, []))[1].extend(refreshes)
+                if self._served.get(shard.number) is shard:
+                    self._ask(shard, aor, *words)
             await asyncio.sleep(RETRY_SECONDS)
             self._wake.set()
             return
         now = clock.wall()
-        for (number, aor), (shard, refreshes) in asked:
-            try:
-                if self._served.get(number) is shard:
-                    self._take(shard, aor, stored.get(aor, ()), now)
-            except Exception:
-                # The bug that one presentity's documents find must not cost the others theirs.
-                logger.exception("XCAP documents not taken", extra={"aor": aor})
-                continue
-            for refresh in refreshes:
-                self._confirm(refresh)
+        for key, (shard, words) in asked:
+            if self._served.get(shard.number) is shard and self._taken(shard, key[1], stored.get(key[1], ()), now):
+                for word in words:
+                    word.left.discard(key)
+                    self._confirm(word)
         self._teller.tell(now)
+
+    def _taken(self, shard: Shard, aor: str, stored: tuple[XcapDocument, ...], now: float) -> bool:
+        try:
+            self._take(shard, aor, stored, now)
+        except Exception:
+            # The bug that one presentity's documents find must not cost the others theirs.
+            logger.exception("XCAP documents not taken", extra={"aor": aor})
+            self._refuse_parked(shard, aor)
+            return False
+        return True
 
     def _refuse_parked(self, shard: Shard, aor: str) -> None:
         parked = shard.parked.pop(aor, None)
@@ -215,9 +232,12 @@ class XcapDocuments:
 
     def _sweep(self, shard: Shard) -> None:
         needed = {aor for aor, _ in shard.entries} | {aor for aor, _ in shard.known}
-        for aor in shard.documents.keys() - needed:
+        unneeded = shard.documents.keys() - needed
+        # Not at once: a SUBSCRIBE that needs them may be on its way to the store.
+        for aor in unneeded & self._unneeded.get(shard.number, set()):
             del shard.documents[aor]
             shard.boundaries.pop(aor, None)
+        self._unneeded[shard.number] = unneeded
 
 
 def _held(shard: Shard, aor: str) -> list[str]:

@@ -65,8 +65,9 @@ def read_documents(stored: Iterable[XcapDocument], packages: Iterable[EventPacka
                 rulesets[one.usage] = (*rulesets.get(one.usage, ()), read_rules(one.body))
             elif one.usage in authors:
                 hard_states[one.usage] = authors[one.usage].parse(one.body)
-        except BadRequest as problem:
-            problems[one.uri] = str(problem)
+        except Exception as problem:
+            # Also the bug that a document finds makes it unreadable, and no more.
+            problems[one.uri] = str(problem) or repr(problem)
     lists = {one.uri: one.body for one in stored if one.usage == RESOURCE_LISTS and len(one.body) <= limit}
     return Documents(
         stored=stored,
