@@ -5,6 +5,8 @@ import pytest
 from event_packages.rules.identity import Identity, identities, identity_of, same
 from sip.errors import ParseError
 
+TOO_LONG = pytest.param("sip:" + "a" * 2_000, id="too long")
+
 
 @pytest.mark.parametrize(
     ("uri", "identity"),

@@ -74,6 +74,8 @@ def test_contains_anchors_in_every_spelling(anchor: str) -> None:
         f"{INDEX}/list",
         f"{INDEX}/list[3]",
         f"{INDEX}/list[0]",
+        f"{ROOT}/{USER}/index/~~//list[1]",
+        f'{INDEX}/list[1]/entry[@uri="sip:bob@example.com"]',
         f'{INDEX}/list[2][@name="friends"]',
         f'{INDEX}/list[@name="Friends"]',
         f'{INDEX}/list[@name="friends"]/@name',
@@ -117,7 +119,8 @@ def test_contains_the_anonymous_are_nowhere() -> None:
 def test_references_to_own_lists_and_entries_are_followed() -> None:
     lists = _lists(
         f'<list name="a"><external anchor="{_anchor("b")}"/></list>'
-        f'<list name="b"><entry uri="sip:bob@example.com"/><external anchor="{_anchor("a")}"/></list>'
+        '<list name="b"><entry uri="sip:bob@example.com"/><entry uri="sip:carol@example.org"/>'
+        f'<external anchor="{_anchor("a")}"/></list>'
         f'<list name="c"><entry-ref ref=\'{USER}/index/~~/resource-lists/list[2]/entry[@uri="sip:bob@example.com"]\'/>'
         f"<entry-ref ref='{USER}/index/~~/resource-lists/list[2]/entry[@uri=\"sip:dan@example.com\"]'/></list>"
     )
@@ -126,6 +129,7 @@ def test_references_to_own_lists_and_entries_are_followed() -> None:
     assert not lists.contains(_anchor("a"), CAROL)
     assert lists.contains(_anchor("c"), BOB)
     assert not lists.contains(_anchor("c"), DAN)
+    assert not lists.contains(_anchor("c"), identity_of("sip:carol@example.org"))
 
 
 def test_references_to_others_are_not_followed() -> None:
@@ -164,12 +168,20 @@ def test_read_lists_a_bare_file_name_is_the_presentity_s() -> None:
 def test_read_lists_the_user_s_name_in_another_spelling(user: str) -> None:
     document = _document('<list name="a"><entry uri="sip:bob@example.com"/></list>')
 
-    lists = read_lists({f"/xcap-root/resource-lists/users/{user}/index": document}, ALICE)
+    lists = read_lists({f"/xcap-root/resource-lists/users/{user}/buddies": document}, ALICE)
 
-    assert lists.contains(_anchor("a"), BOB)
+    assert lists.contains(_anchor("a").replace("index", "buddies"), BOB)
 
 
-@pytest.mark.parametrize("body", [b"", b"<list/>", b"<resource-lists/>", b"<!DOCTYPE x><x/>", _document("")])
+OTHER_ROOT = _document('<list name="a"><entry uri="sip:bob@example.com"/></list>').replace(
+    b"resource-lists ", b"lists "
+)
+OTHER_ROOT = OTHER_ROOT.replace(b"</resource-lists>", b"</lists>")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<list/>", b"<resource-lists/>", b"<!DOCTYPE x><x/>", _document(""), OTHER_ROOT]
+)
 def test_read_lists_unreadable_documents_are_empty_and_spoil_no_other(body: bytes) -> None:
     good = _document('<list name="a"><entry uri="sip:bob@example.com"/></list>')
 

@@ -59,7 +59,7 @@ def anchor_of(text: str) -> Anchor | None:
 
 def document_of(path: str) -> DocumentName | None:
     """Return the name of a user's document by its URI or path; None for another usage's and for a bare file name."""
-    parts = path.split("?")[0].split("/")
+    parts = path.split("/")
     at = next((at for at in range(len(parts) - 3) if parts[at : at + 2] == _USAGE), None)
     if at is None:
         return None
