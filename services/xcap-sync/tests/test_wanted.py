@@ -115,3 +115,35 @@ async def test_of_two_replicas_each_acts_for_its_own_users_and_the_other_follows
     origin.put(theirs[0], OTHER_RULES)
 
     await core.told(theirs[0])
+
+
+async def test_user_that_was_wanted_of_a_replica_that_had_just_died_is_fetched_by_another(
+    client: Start, core: Core, database: Database, origin: Origin
+) -> None:
+    names = ["xcap-sync-1", "xcap-sync-2"]
+    user = next(f"sip:user{n}@example.com" for n in range(99) if chosen(f"sip:user{n}@example.com", names) == names[1])
+    origin.put(user, RULES)
+    dead = await core.replica(names[1])
+    service = await begun(client(), core)
+
+    core.wants(user)
+    await until(lambda: service.value("wanted_users") == 1)
+    assert origin.seen == []
+    await dead.close()
+
+    await core.told(user)
+    assert await database.rows() == [(user.removeprefix("sip:").partition("@")[0], 2, RULES)]
+
+
+async def test_service_that_stops_waits_for_a_core_to_confirm(
+    client: Start, core: Core, database: Database, origin: Origin
+) -> None:
+    service = await begun(client(), core)
+    core.deaf = 1
+
+    core.wants(ALICE)
+    await until(lambda: core.deaf == 0)
+    stopping = asyncio.create_task(service.ended())
+
+    await core.told(ALICE)
+    assert await stopping == 0

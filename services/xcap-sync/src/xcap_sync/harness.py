@@ -97,6 +97,13 @@ class Core:
 
         await self.directory.change_table(all_shards, SHARDS)
 
+    async def replica(self, instance: str) -> Directory:
+        """Announce an xcap-sync that does nothing; closing what is returned ends it."""
+        directory = Directory(self._bus.nc, lease_seconds=2.0)
+        await directory.start()
+        await directory.announce(Member(service="xcap-sync", instance=instance))
+        return directory
+
     def _on_refreshes(self, messages: list[Refresh]) -> None:
         for message in messages:
             if self.deaf:
