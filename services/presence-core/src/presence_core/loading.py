@@ -79,10 +79,13 @@ class Loader:
             shard.wake_entry(entry)
         for aor in shard.documents:
             self._authorizer.wake(shard, aor, now)
-        for of_presentity in shard.known.values():
+        for (aor, _), of_presentity in shard.known.items():
             for known in of_presentity.values():
                 if not known.tags:
                     shard.wheel.set((Due.WATCHER, known.watcher.key), now)
+                if known.watcher.status == Status.WAITING:
+                    # Rules that came meanwhile may be about it.
+                    _decide_anew(shard, aor, now)
 
     def _compose(self, shard: Shard, entry: Entry, now: float) -> None:
         if not entry.round:
@@ -152,10 +155,15 @@ class Loader:
         live = replace(stored, status=Status.ACTIVE) if stored.status == Status.TERMINATED else stored
         after = ruled(live, live.status, verdict)
         if stored.status != Status.TERMINATED and (after.status, after.reason) != (stored.status, stored.reason):
-            shard.boundaries[stored.presentity] = now
-            shard.wheel.set((Due.RULES, stored.presentity), now)
+            _decide_anew(shard, stored.presentity, now)
             return replace(stored, view=None)
         return replace(stored, view=after.view)
+
+
+def _decide_anew(shard: Shard, aor: str, now: float) -> None:
+    """Decide about the watchers of a presentity with the next tick."""
+    shard.boundaries[aor] = now
+    shard.wheel.set((Due.RULES, aor), now)
 
 
 def _add_watcher(shard: Shard, watcher: KnownWatcher, documents: Mapping[str, Documents]) -> None:
