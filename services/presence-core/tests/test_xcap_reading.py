@@ -167,10 +167,10 @@ async def test_documents_that_find_a_bug_cost_their_watchers_alone(
         put_rules(ruled, handled("allow"), aor=aor)
     ruled.store.documents[ALICE] += (document(b"", uri="broken"),)
 
-    def broken(stored: tuple[XcapDocument, ...]) -> object:
+    def broken(aor: str, stored: tuple[XcapDocument, ...]) -> object:
         if any(one.uri == "broken" for one in stored):
             raise RuntimeError("a bug")
-        return read(stored)
+        return read(aor, stored)
 
     monkeypatch.setattr(ruled.core.documents, "read", broken)
 

@@ -112,7 +112,7 @@ def _documents(documents: Documents) -> list[DocumentView]:
             uri=one.uri,
             etag=one.etag,
             size=len(one.body),
-            problem=documents.problems.get(one.uri, ""),
+            problem=documents.problems.get((one.usage, one.uri), ""),
         )
         for one in documents.stored
     ]

@@ -74,4 +74,4 @@ async def _documents(core: Core, shard: Shard, package: EventPackage, aor: str, 
     if rules is None or not package.rules:
         return documents
     others = [one for one in documents.stored if one.usage not in package.rules]
-    return core.documents.read([*others, XcapDocument(usage=package.rules[0], uri="request", etag="", body=rules)])
+    return core.documents.read(aor, [*others, XcapDocument(usage=package.rules[0], uri="request", etag="", body=rules)])

@@ -175,21 +175,22 @@ class XcapDocuments:
         for command in parked.commands if parked else ():
             self._refuse(command)
 
-    def read(self, stored: Iterable[XcapDocument]) -> Documents:
+    def read(self, aor: str, stored: Iterable[XcapDocument]) -> Documents:
         """Return the documents of a presentity as they are read."""
-        return read_documents(stored, self._packages, limit=self._settings.rules_limit_bytes)
+        return read_documents(aor, stored, self._packages, limit=self._settings.rules_limit_bytes)
 
     async def stored(self, aor: str) -> Documents:
         """Return the documents of a presentity as the table has them now; raise StoreError."""
         found = await self._store.load_documents([aor]) if self._settings.xcap != "none" else {}
-        return self.read(found.get(aor, ()))
+        return self.read(aor, found.get(aor, ()))
 
     def _take(self, shard: Shard, aor: str, stored: tuple[XcapDocument, ...], now: float) -> None:
         before = shard.documents.get(aor)
         if before is None or before.stored != stored:
-            documents = shard.documents[aor] = self.read(stored)
-            for uri, problem in documents.problems.items():
-                logger.warning("XCAP document not readable", extra={"document": uri, "problem": problem, "aor": aor})
+            documents = shard.documents[aor] = self.read(aor, stored)
+            for (usage, uri), problem in documents.problems.items():
+                extra = {"aor": aor, "usage": usage, "document": uri, "problem": problem}
+                logger.warning("XCAP document not readable", extra=extra)
             for package in self._packages:
                 entry = shard.entries.get((aor, package.name)) if package.hard_state else None
                 if entry is not None:
@@ -212,7 +213,7 @@ class XcapDocuments:
         if self._settings.xcap == "none" or not aors:
             return {}
         stored = await self._store.load_documents(aors)
-        return {aor: self.read(stored.get(aor, ())) for aor in aors}
+        return {aor: self.read(aor, stored.get(aor, ())) for aor in aors}
 
     # --- time
 

@@ -33,7 +33,7 @@ def named(name: str) -> EventPackage:
 
 def documents(*bodies: bytes, usage: str = "pres-rules", registry: Registry = PACKAGES) -> Documents:
     stored = [XcapDocument(usage=usage, uri=f"{number}", etag="e", body=body) for number, body in enumerate(bodies)]
-    return read_documents(stored, registry, limit=10_000)
+    return read_documents(ALICE, stored, registry, limit=10_000)
 
 
 def judged(

@@ -33,8 +33,8 @@ class Documents:
     rulesets: Mapping[str, tuple[Ruleset, ...]] = field(default_factory=dict)
     hard_states: Mapping[str, Document] = field(default_factory=dict)
     lists: Lists = NO_LISTS
-    problems: Mapping[str, str] = field(default_factory=dict)
-    """What is wrong with a document, by its URI."""
+    problems: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """What is wrong with a document, by its usage and URI."""
 
     def rules_of(self, package: EventPackage) -> tuple[Ruleset, ...]:
         """Return the rules that say who may watch a package."""
@@ -42,21 +42,24 @@ class Documents:
 
     def problems_of(self, package: EventPackage) -> list[str]:
         """Return what is wrong with the documents that would say who may watch a package."""
-        relevant = [one for one in self.stored if one.usage in package.rules and one.uri in self.problems]
-        return [f"{one.usage} {one.uri}: {self.problems[one.uri]}" for one in relevant]
+        relevant = {name: problem for name, problem in self.problems.items() if name[0] in package.rules}
+        return [f"{usage} {uri}: {problem}" for (usage, uri), problem in relevant.items()]
 
 
 NO_DOCUMENTS = Documents()
 
 
-def read_documents(stored: Iterable[XcapDocument], packages: Iterable[EventPackage], *, limit: int) -> Documents:
+def read_documents(
+    presentity: str, stored: Iterable[XcapDocument], packages: Iterable[EventPackage], *, limit: int
+) -> Documents:
     """Read the documents of a presentity; a larger one than `limit` bytes counts as unreadable."""
     stored, packages = tuple(stored), tuple(packages)
     governing = {usage for package in packages for usage in package.rules}
     authors = {package.hard_state: package for package in packages if package.hard_state}
     rulesets: dict[str, tuple[Ruleset, ...]] = {}
     hard_states: dict[str, Document] = {}
-    problems: dict[str, str] = {}
+    lists: dict[str, bytes] = {}
+    problems: dict[tuple[str, str], str] = {}
     for one in stored:
         try:
             if len(one.body) > limit:
@@ -65,14 +68,15 @@ def read_documents(stored: Iterable[XcapDocument], packages: Iterable[EventPacka
                 rulesets[one.usage] = (*rulesets.get(one.usage, ()), read_rules(one.body))
             elif one.usage in authors:
                 hard_states[one.usage] = authors[one.usage].parse(one.body)
+            elif one.usage == RESOURCE_LISTS:
+                lists[one.uri] = one.body
         except Exception as problem:
             # Also the bug that a document finds makes it unreadable, and no more.
-            problems[one.uri] = str(problem) or repr(problem)
-    lists = {one.uri: one.body for one in stored if one.usage == RESOURCE_LISTS and len(one.body) <= limit}
+            problems[(one.usage, one.uri)] = str(problem) or repr(problem)
     return Documents(
         stored=stored,
         rulesets=rulesets,
         hard_states=hard_states,
-        lists=read_lists(lists) if lists else NO_LISTS,
+        lists=read_lists(lists, presentity) if lists else NO_LISTS,
         problems=problems,
     )
