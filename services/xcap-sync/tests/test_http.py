@@ -2,7 +2,7 @@
 
 import asyncio
 import xmlrpc.client
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -20,13 +20,6 @@ RULES = b'<ruleset xmlns="urn:ietf:params:xml:ns:common-policy"/>'
 async def http() -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(timeout=15) as client:
         yield client
-
-
-@pytest.fixture
-def client(start: Start, origin: Origin) -> Callable[..., Service]:
-    """Return how to start a service that fetches pres-rules from the origin when it is told to."""
-    settings = {"mode": "client", "roots": [origin.root], "usages": ["pres-rules"], "query_period_seconds": 0}
-    return lambda: start(**settings)
 
 
 def refresh_watchers(*params: object, method: str = "presence:refresh_watchers") -> dict[str, object]:
@@ -155,7 +148,7 @@ async def test_command_before_the_service_serves_is_refused(start: Start, http: 
 
 
 async def test_refresh_watchers_fetches_the_documents_of_a_wanted_user_first(
-    client: Callable[..., Service], core: Core, database: Database, origin: Origin, http: httpx.AsyncClient
+    client: Start, core: Core, database: Database, origin: Origin, http: httpx.AsyncClient
 ) -> None:
     service = client()
     await core.told("")
@@ -170,7 +163,7 @@ async def test_refresh_watchers_fetches_the_documents_of_a_wanted_user_first(
 
 
 async def test_refresh_watchers_of_a_user_whom_nobody_wants_is_ok_and_fetches_nothing(
-    client: Callable[..., Service], core: Core, database: Database, origin: Origin, http: httpx.AsyncClient
+    client: Start, core: Core, database: Database, origin: Origin, http: httpx.AsyncClient
 ) -> None:
     service = client()
     await core.told("")
@@ -181,7 +174,7 @@ async def test_refresh_watchers_of_a_user_whom_nobody_wants_is_ok_and_fetches_no
 
 
 async def test_refresh_xcap_doc_of_a_row_fetches_it(
-    client: Callable[..., Service], core: Core, database: Database, origin: Origin, http: httpx.AsyncClient
+    client: Start, core: Core, database: Database, origin: Origin, http: httpx.AsyncClient
 ) -> None:
     service = client()
     await core.told("")
@@ -196,8 +189,24 @@ async def test_refresh_xcap_doc_of_a_row_fetches_it(
     assert await database.rows() == [("alice", 2, RULES)]
 
 
+async def test_refresh_xcap_doc_does_not_wait_until_a_pause_is_over(
+    client: Start, core: Core, database: Database, origin: Origin, http: httpx.AsyncClient
+) -> None:
+    service = client(query_period_seconds=0, backoff_seconds=100)
+    await core.told("")
+    origin.put(ALICE, RULES)
+    origin.break_("503")
+    core.wants(ALICE)
+    await core.told(ALICE)
+    origin.mend()
+
+    await result(http, service, refresh_doc(origin.uri(ALICE), origin.port))
+
+    assert await database.rows() == [("alice", 2, RULES)]
+
+
 async def test_refresh_xcap_doc_below_a_root_fetches_it_though_it_has_no_row(
-    client: Callable[..., Service], core: Core, database: Database, origin: Origin, http: httpx.AsyncClient
+    client: Start, core: Core, database: Database, origin: Origin, http: httpx.AsyncClient
 ) -> None:
     service = client()
     await core.told("")
@@ -211,7 +220,7 @@ async def test_refresh_xcap_doc_below_a_root_fetches_it_though_it_has_no_row(
 
 @pytest.mark.parametrize("wrong", ["uri", "port"])
 async def test_refresh_xcap_doc_of_nobody_is_refused(
-    client: Callable[..., Service], core: Core, database: Database, origin: Origin, http: httpx.AsyncClient, wrong: str
+    client: Start, core: Core, database: Database, origin: Origin, http: httpx.AsyncClient, wrong: str
 ) -> None:
     service = client()
     await core.told("")

@@ -55,6 +55,7 @@ class Access:
     username: str = ""
     password: str = field(default="", repr=False)
     ca_file: Path | None = None
+    """None: the system's certificates."""
     timeout: float = 5.0
     """Seconds for a whole request."""
     limit: int = 256 * 1024
@@ -72,7 +73,7 @@ class Client:
         self._turns = asyncio.Semaphore(access.concurrency)
         self._http = httpx.AsyncClient(
             auth=_credentials(access),
-            verify=ssl.create_default_context(cafile=access.ca_file) if access.ca_file else True,
+            verify=ssl.create_default_context(cafile=access.ca_file),
             timeout=access.timeout,
             follow_redirects=False,
             trust_env=False,

@@ -135,7 +135,7 @@ class Fetcher:
         stored = await self._store.documents(user)
         places = self._addresses.places(user, job.usages)
         strays = await self._drop_strays(user, stored)
-        results = await asyncio.gather(*(self._fetch(place, stored.get(place.key)) for place in places))
+        results = await asyncio.gather(*(self._fetch(place, stored.get(place.key), job.insists) for place in places))
         return strays or any(results)
 
     async def _drop_strays(self, user: User, stored: Mapping[Key, Document]) -> bool:
@@ -147,10 +147,10 @@ class Fetcher:
             logger.info("documents of former places removed", extra={"doc_uris": sorted(uri for uri, _ in strays)})
         return bool(strays)
 
-    async def _fetch(self, place: Place, before: Document | None) -> bool:
+    async def _fetch(self, place: Place, before: Document | None, insists: bool) -> bool:
         """Fetch one document unless it is left alone; return whether its row changed."""
         held = max(self._pauses.roots.until(place.root.url), self._pauses.documents.until(place.uri))
-        if held > self._now():
+        if held > self._now() and not insists:
             self._watchlist.retry(place.user.aor, held)
             return False
         answer = await self._client.get(place.uri, before.etag if before else "")

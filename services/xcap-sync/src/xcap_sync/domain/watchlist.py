@@ -28,6 +28,11 @@ class Job:
     done: tuple[Done, ...]
     """They hear of that refresh."""
 
+    @property
+    def insists(self) -> bool:
+        """Return whether an operator waits, who may have mended what is left alone."""
+        return bool(self.done)
+
 
 @dataclass(slots=True)
 class _Asked:
