@@ -1,7 +1,6 @@
 """Rules and what they decided, when parts of the system die: nothing is forgotten, no change of rules is missed."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from . import rules
 from .conftest import Agents, over_udp, running
 from .household import Household
+from .killer import Killer
 from .lamps import DIALOG_TYPE, dialog, dialog_info, lit, shown
 from .privacy import LATE, ended, parts
 from .publication import Publication
@@ -35,30 +35,6 @@ async def table(system: System) -> AsyncIterator[XcapTable]:
 async def household(system: System, agents: Agents, table: XcapTable) -> Household:
     """Return Alice with a watcher of each kind."""
     return await Household.of(system, agents, table)
-
-
-class Killer:
-    """Kills parts of a system."""
-
-    def __init__(self, system: System, table: XcapTable) -> None:
-        self._system = system
-        self._table = table
-
-    async def __call__(self, *names: str, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Kill processes, do something before they are back, wait until they are."""
-        await self._until_ends_are_saved()
-        before = {name: self._system.kill(name) for name in names}
-        if meanwhile is not None:
-            await meanwhile()
-        for name, pid in before.items():
-            await asyncio.to_thread(self._system.back, name, pid)
-
-    async def _until_ends_are_saved(self) -> None:
-        """Wait until it is saved that watchers were told of their end: else they are, rightly, told again."""
-        async with asyncio.timeout(5):
-            query = "SELECT 1 FROM active_watchers WHERE status = 3"
-            while await self._table.fetch(query):  # noqa: ASYNC110  # there is no event
-                await asyncio.sleep(0.01)
 
 
 @pytest.fixture

@@ -1,20 +1,21 @@
-"""Rules that are fetched over HTTP and HTTPS (design §5.3)."""
+"""Rules that are fetched over HTTP: looked at every second (design §5.3)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
 
-import httpx
 import pytest
 
-from xcap_sync.testing import Fault, Origin, certificate, serving
+from xcap_sync.testing import Fault, Origin, serving
 
 from . import rules
 from .conftest import Agents, over_udp, running
 from .documents import pidf
+from .household import Household
+from .killer import Killer
 from .privacy import LATE, Scene, ended, full, live, tells_nothing
 from .publication import Publication
 from .system import QUICK, System
+from .xcap_server import Polled
 from .xcap_table import XcapTable
 
 pytestmark = over_udp
@@ -22,69 +23,30 @@ PERIOD = 1.0
 
 
 @pytest.fixture(scope="module")
-def origins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Origin, Origin]]:
-    """Run two XCAP servers: one over HTTP, one over HTTPS."""
-    with ExitStack() as stack:
-        plain = stack.enter_context(serving())
-        yield plain, stack.enter_context(serving(tls=certificate(tmp_path_factory.mktemp("tls"))))
+def running_origin() -> Iterator[Origin]:
+    """Run an XCAP server."""
+    with serving() as origin:
+        yield origin
 
 
 @pytest.fixture(scope="module")
-def system(origins: tuple[Origin, Origin]) -> Iterator[System]:
-    """Run a system that fetches rules from both."""
-    plain, secure = origins
+def system(running_origin: Origin) -> Iterator[System]:
+    """Run a system that fetches rules from it."""
     settings = {
         "XCAP_SYNC_QUERY_PERIOD_SECONDS": str(PERIOD),
         "XCAP_SYNC_BACKOFF_SECONDS": "0.2",
         "XCAP_SYNC_BACKOFF_MAX_SECONDS": "0.5",
         "XCAP_SYNC_FETCH_TIMEOUT_SECONDS": "1",
-        "XCAP_SYNC_CA_FILE": str(secure.ca_file),
     }
-    arguments = ("--policy", "rules", "--xcap", "client", "--xcap-root", plain.root, "--xcap-root", secure.root)
+    arguments = ("--policy", "rules", "--xcap", "client", "--xcap-root", running_origin.root)
     yield from running(System(QUICK | settings, arguments))
 
 
 @pytest.fixture
-def origin(origins: tuple[Origin, Origin]) -> Iterator[Origin]:
-    """Return the HTTP server."""
-    yield origins[0]
-    origins[0].mend()
-
-
-class Polled:
-    """Rules at a server that says nothing: they are found by looking at it again and again."""
-
-    def __init__(self, origin: Origin) -> None:
-        self.origin = origin
-
-    async def put(self, aor: str, body: bytes) -> None:
-        self.origin.put(aor, body)
-
-    async def remove(self, aor: str) -> None:
-        self.origin.delete(aor)
-
-
-class Told(Polled):
-    """Rules at a server whose changes somebody tells with refreshXcapDoc."""
-
-    def __init__(self, origin: Origin, system: System) -> None:
-        super().__init__(origin)
-        self._system = system
-
-    async def put(self, aor: str, body: bytes) -> None:
-        await super().put(aor, body)
-        await self._tell(aor)
-
-    async def remove(self, aor: str) -> None:
-        await super().remove(aor)
-        await self._tell(aor)
-
-    async def _tell(self, aor: str) -> None:
-        params = {"doc_uri": self.origin.uri(aor), "port": self.origin.port}
-        call = {"jsonrpc": "2.0", "id": 1, "method": "xcap_client:refreshXcapDoc", "params": params}
-        async with httpx.AsyncClient() as client:
-            answer = (await client.post(self._system.url("xcap-sync", "/mi"), json=call, timeout=10)).json()
-        assert answer == {"jsonrpc": "2.0", "id": 1, "result": "OK"}
+def origin(running_origin: Origin) -> Iterator[Origin]:
+    """Return the XCAP server, which works again after the test."""
+    yield running_origin
+    running_origin.mend()
 
 
 @pytest.fixture
@@ -98,12 +60,6 @@ async def test_rules_that_are_fetched_take_effect_when_they_are_looked_at_again(
     system: System, agents: Agents, origin: Origin
 ) -> None:
     await live(await Scene.of(system, agents, Polled(origin)))
-
-
-async def test_rules_of_an_https_server_take_effect_at_once_when_it_is_said(
-    system: System, agents: Agents, origins: tuple[Origin, Origin]
-) -> None:
-    await live(await Scene.of(system, agents, Told(origins[1], system)))
 
 
 async def test_first_subscribe_is_decided_by_rules_that_are_fetched_for_it(agents: Agents, origin: Origin) -> None:
@@ -197,3 +153,19 @@ async def test_hard_state_is_fetched_too(agents: Agents, origin: Origin) -> None
     watch = await bob.watch(alice.aor).active()
 
     assert [one.notes for one in watch.notifications] == [["on leave"]]
+
+
+@pytest.mark.faults
+async def test_rules_that_change_while_all_are_dead_are_fetched(
+    system: System, agents: Agents, origin: Origin, table: XcapTable
+) -> None:
+    server = Polled(origin)
+    household = await Household.of(system, agents, server)
+    changed = rules.handle("block", household.less.party.aor)
+
+    kill = Killer(system, table)
+    await kill("core-1", "xcap-1", meanwhile=lambda: server.put(household.scene.alice.aor, changed))
+
+    await household.less.state(ended("rejected"))
+    await household.polite.state(ended("deactivated"))
+    assert tells_nothing(household.pending)
