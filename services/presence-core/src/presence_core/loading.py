@@ -127,7 +127,8 @@ class Loader:
             subscription = ended(subscription, "timeout")
         entry = shard.entry(subscription.presentity, subscription.event, package)
         self._compose(shard, entry, now)
-        decided = self._decided(shard, package, subscription, now)
+        certain = self._decided(shard, package, subscription, now)
+        decided = certain or replace(subscription, view=None)
         shard.add_subscription(decided)
         known = shard.known.get((decided.presentity, decided.event), {}).get(decided.watcher)
         if known is not None and decided.status != Status.TERMINATED:
@@ -141,12 +142,13 @@ class Loader:
             seen = entry.seen(decided.view)
             if stored.notified == entry.digest(seen):
                 delivery.sent = delivery.confirmed = seen
-        self._teller.offer(shard, delivery)
+        if certain:
+            self._teller.offer(shard, delivery)
 
-    def _decided(self, shard: Shard, package: EventPackage, stored: Subscription, now: float) -> Subscription:
+    def _decided(self, shard: Shard, package: EventPackage, stored: Subscription, now: float) -> Subscription | None:
         """Return a stored subscription with what its watcher may see today.
 
-        Where the rules say otherwise than the row, nothing is shown until that is decided, with the next tick.
+        None: the rules say otherwise than the row. That is decided with the next tick, and nothing is told before.
         """
         try:
             verdict = self._authorizer.verdict(shard, package, asker_of(stored), now)
@@ -156,7 +158,7 @@ class Loader:
         after = ruled(live, live.status, verdict)
         if stored.status != Status.TERMINATED and (after.status, after.reason) != (stored.status, stored.reason):
             _decide_anew(shard, stored.presentity, now)
-            return replace(stored, view=None)
+            return None
         return replace(stored, view=after.view)
 
 

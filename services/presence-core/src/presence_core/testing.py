@@ -92,6 +92,7 @@ class Core:
         package: "EventPackage | Packages",
         store: MemoryStore,
         directory: FakeDirectory,
+        /,
         **settings: str,
     ) -> None:
         self.store = store
