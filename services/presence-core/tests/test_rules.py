@@ -4,7 +4,8 @@ import pytest
 
 from event_packages.rules.testing import rule
 from lamplighter_proto import Answer
-from presence_core.testing import Core, etag, gate, statuses, to_tag
+from lamplighter_runtime import clock
+from presence_core.testing import Core, etag, gate, statuses, tick, to_tag
 from presence_core.testing_commands import ALICE, BOB, Commands
 from presence_core.testing_rules import (
     DIALOG_RULES,
@@ -323,6 +324,28 @@ async def test_rules_that_change_while_a_notify_is_in_flight_are_told_next(ruled
 
     assert len(told(ruled, reply)) == 2
     assert "lunch" not in told(ruled, reply)[1].document
+
+
+@pytest.mark.parametrize("status", [200, 503])
+@pytest.mark.parametrize(("before", "after"), [("allow", "block"), ("confirm", "allow")])
+async def test_outcome_of_a_notify_does_not_tell_a_decision_before_it_is_committed(
+    ruled: Core, commands: Commands, before: str, after: str, status: int
+) -> None:
+    put_rules(ruled, handled(before))
+    await ruled.ask(commands.pidf(MEETING))
+    (reply,) = await ruled.ask(commands.subscribe())
+    gate(ruled).clear()
+    await change_rules(ruled, handled(after))
+
+    await ruled.confirm(status)
+    tick(ruled, clock.wall() + 10)
+    await ruled.quiet()
+    assert states(ruled, reply) == [HANDLINGS[before]]
+    gate(ruled).set()
+    await ruled.quiet()
+    await settle(ruled)
+
+    assert states(ruled, reply) == [HANDLINGS[before], HANDLINGS[after]]
 
 
 @pytest.mark.parametrize("after", ["block", "confirm", "polite-block"])

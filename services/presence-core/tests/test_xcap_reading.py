@@ -118,11 +118,27 @@ async def test_subscribe_that_is_repeated_while_it_waits_is_one(
     await ruled.quiet()
 
     reading.gate.set()
-    await ruled.until(lambda: len(ruled.replies) == 2)
+    await ruled.until(lambda: bool(ruled.replies))
     await ruled.quiet()
 
     assert len({to_tag(reply) for reply in ruled.replies}) == 1
     assert len(ruled.store.subscriptions) == 1
+
+
+async def test_fetch_that_is_repeated_while_it_waits_is_told_once(
+    ruled: Core, commands: Commands, reading: Reading
+) -> None:
+    reading.gate.clear()
+    command = commands.subscribe(expires=0)
+    ruled.shards.on_commands([command])
+    ruled.shards.on_commands([command])
+    await ruled.quiet()
+
+    reading.gate.set()
+    await ruled.until(lambda: len(ruled.replies) == 1)
+    await ruled.quiet()
+
+    assert len(ruled.targets) == 1
 
 
 async def test_publish_waits_for_no_documents(ruled: Core, commands: Commands, reading: Reading) -> None:

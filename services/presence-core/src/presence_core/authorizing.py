@@ -138,8 +138,7 @@ class Authorizer:
             delivery.subscription = after
             self._teller.offer(shard, delivery)
         else:
-            delivery.again_at = NEVER
-            delivery.subscription = replace(delivery.subscription, view=None)
+            delivery.hold(delivery.subscription)
             self._committer.then(shard.number, self._saved, shard, delivery, after, now)
 
     def save(self, shard: Shard, one: Subscription) -> None:
@@ -152,7 +151,7 @@ class Authorizer:
         if shard.subscriptions.get(after.local_tag) is not after:
             # It is gone, or decided otherwise by now: that is told when it is saved.
             return
-        delivery.subscription, delivery.forced, delivery.again_at = after, True, 0.0
+        delivery.decided(after)
         self._teller.offer(shard, delivery)
         if after.status == Status.TERMINATED:
             self._watchers.over(shard, after, now)

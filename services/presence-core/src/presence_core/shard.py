@@ -132,7 +132,8 @@ class Parked:
     """Commands that wait for documents; `until` is the epoch second after which those of the table will do."""
 
     until: float
-    commands: list[Command] = field(default_factory=list)
+    commands: dict[tuple[str, int], Command] = field(default_factory=dict)
+    """By edge and number: an edge sends a command again until it is answered."""
 
 
 @dataclass(slots=True, kw_only=True)

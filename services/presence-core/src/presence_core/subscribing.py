@@ -9,7 +9,7 @@ from event_packages.rules.decision import Handling
 from lamplighter_proto import Subscribe
 from lamplighter_proto.ownership import aor_hash
 from presence_core.answers import Answers
-from presence_core.authorizing import NEVER, Authorizer
+from presence_core.authorizing import Authorizer
 from presence_core.commit import Committer
 from presence_core.deliver import Teller
 from presence_core.domain.authorization import Verdict, asker_of, ruled
@@ -130,13 +130,12 @@ class Subscribing:
             delivery = Delivery(subscription=subscription, cseq=0, cseq_limit=CSEQ_BLOCK)
             shard.deliveries[tag] = delivery
         shard.entry(subscription.presentity, subscription.event, package).watchers[tag] = delivery
-        delivery.forced, delivery.failures = True, 0
+        delivery.failures = 0
         decided = shard.subscriptions[tag]
         if decided.status == subscription.status:
-            delivery.subscription, delivery.again_at = replace(subscription, view=decided.view), 0.0
+            delivery.decided(replace(subscription, view=decided.view))
         else:
-            # Another decision is on its way to the store, and tells when it is there.
-            delivery.subscription, delivery.again_at = replace(subscription, view=None), NEVER
+            delivery.hold(subscription)
         return delivery
 
     def due(self, shard: Shard, tag: str, now: float) -> None:
@@ -152,7 +151,7 @@ class Subscribing:
         delivery = shard.deliveries.get(tag)
         if delivery is not None:
             # Nothing to save: the stored time of expiry says it already.
-            delivery.subscription, delivery.forced, delivery.again_at = over, True, 0.0
+            delivery.decided(over)
             self._teller.offer(shard, delivery)
         self._watchers.over(shard, over, now)
 

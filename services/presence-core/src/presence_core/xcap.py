@@ -93,7 +93,7 @@ class XcapDocuments:
         if parked is None:
             parked = shard.parked[aor] = Parked(until=now + self._settings.fetch_wait_seconds)
             self._want(shard, aor)
-        parked.commands.append(command)
+        parked.commands.setdefault((command.edge, command.id), command)
         return False
 
     def _want(self, shard: Shard, aor: str) -> None:
@@ -172,7 +172,7 @@ class XcapDocuments:
 
     def _refuse_parked(self, shard: Shard, aor: str) -> None:
         parked = shard.parked.pop(aor, None)
-        for command in parked.commands if parked else ():
+        for command in parked.commands.values() if parked else ():
             self._refuse(command)
 
     def read(self, aor: str, stored: Iterable[XcapDocument]) -> Documents:
@@ -198,7 +198,7 @@ class XcapDocuments:
             shard.boundaries.pop(aor, None)
             self._authorizer.redecide(shard, aor, now)
         parked = shard.parked.pop(aor, None)
-        for command in parked.commands if parked else ():
+        for command in parked.commands.values() if parked else ():
             self._handle(shard, command, now)
 
     # --- new shards

@@ -5,7 +5,7 @@ Rule 2: a CSeq is used once, and only below the limit that is reserved in the st
 Rule 3: a subscription that ended has exactly one more state to tell: that it ended.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from event_packages.base import State
@@ -90,6 +90,8 @@ class Delivery:
     """A NOTIFY is due even if the state is the one that was sent (RFC 6665 §4.2.1.2)."""
     whole: bool = True
     """The next document must be a full one: what the watcher has is not known for certain."""
+    held: bool = False
+    """Another decision about the subscription is on its way to the store: nothing is told before it is there."""
     failures: int = 0
     again_at: float = 0.0
 
@@ -101,7 +103,15 @@ class Delivery:
     def due(self, seen: Seen, now: float) -> bool:
         """Return whether a NOTIFY has to leave now for what the watcher sees, if it has a CSeq."""
         wanted = self.forced or self.sent is not seen
-        return wanted and not self.in_flight and now >= self.again_at
+        return wanted and not self.in_flight and not self.held and now >= self.again_at
+
+    def decided(self, subscription: Subscription) -> None:
+        """Take the subscription as it is in the store now: its watcher is told at once."""
+        self.subscription, self.forced, self.held, self.again_at = subscription, True, False, 0.0
+
+    def hold(self, subscription: Subscription) -> None:
+        """Take the subscription, of which another version is on its way to the store; its watcher sees nothing."""
+        self.subscription, self.held = replace(subscription, view=None), True
 
     @property
     def base(self) -> Seen | None:
