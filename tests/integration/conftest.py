@@ -12,7 +12,7 @@ import pytest
 from .agent import Agent, new_token
 from .load import Run
 from .programs import program
-from .system import System
+from .system import QUICK, System
 from .wires import open_wire
 
 HERE = Path(__file__).parent
@@ -42,8 +42,13 @@ def faulty() -> Iterator[System]:
 
 @pytest.fixture(scope="session")
 def integrated() -> Iterator[System]:
-    """Run a system that takes its rules from the table `xcap`, which an XCAP server writes."""
-    yield from running(System(arguments=("--policy", "rules", "--xcap", "integrated")))
+    """Run a system that takes its rules from the table `xcap`, which OpenXCAP writes."""
+    settings = {
+        "PRESENCE_CORE_XCAP_DIALECT": "openxcap",
+        "PRESENCE_CORE_OPEN_EVENTS": "message-summary",
+        "PRESENCE_CORE_PARTIAL_STATE_EVENTS": "dialog",
+    }
+    yield from running(System(QUICK | settings, ("--policy", "rules", "--xcap", "integrated")))
 
 
 def running(system: System) -> Iterator[System]:

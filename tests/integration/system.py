@@ -132,8 +132,8 @@ class System:
         return f"http://{HOST}:{self.http_port + HTTP_PORTS[service]}{path}"
 
     def get(self, service: str, path: str) -> httpx.Response:
-        """Ask a service."""
-        return httpx.get(self.url(service, path), timeout=5.0)
+        """Ask a service, and whom it sends us to."""
+        return httpx.get(self.url(service, path), timeout=5.0, follow_redirects=True)
 
     def subscriptions(self, presentity: str) -> list[dict[str, str | int | bool]]:
         """Return the subscriptions to a presentity as the core shows them."""

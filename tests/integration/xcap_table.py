@@ -8,6 +8,8 @@ import asyncpg
 
 PRES_RULES = 2
 PIDF_MANIPULATION = 16
+DIALOG_RULES = 128
+"""OpenXCAP's own."""
 _AUIDS = {PRES_RULES: "pres-rules", PIDF_MANIPULATION: "pidf-manipulation"}
 
 Server = Literal["openxcap", "kamailio"]
