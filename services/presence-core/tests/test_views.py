@@ -1,15 +1,20 @@
 """What watchers see: politeness, spheres, the time, packages with bugs, documents of other sources."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from event_packages.base import Body, EventPackage, State, View
+from event_packages.documents.dialog_info import bury
+from event_packages.documents.pidf import sphere
 from event_packages.registry import Registry
+from event_packages.rules.identity import Identity, identity_of
 from event_packages.rules.testing import rule, validity
 from lamplighter_runtime import clock
-from presence_core.testing import Core, FakeDirectory, etag, gate, tick, to_tag
+from presence_core.shard import Due
+from presence_core.testing import Core, FakeDirectory, etag, gate, successor, tick, to_tag
 from presence_core.testing_commands import ALICE, BOB, Commands
 from presence_core.testing_rules import (
     DIALOG_RULES,
@@ -22,6 +27,7 @@ from presence_core.testing_rules import (
     pidf,
     put_rules,
     settle,
+    shard,
     states,
     told,
     watching,
@@ -263,6 +269,85 @@ async def test_watcher_whose_view_finds_a_bug_gets_nothing_and_the_others_all(
     assert {one.document for one in told(core, bob)} == {""}
     assert "meeting" in told(core, carol)[-1].document
     await core.die()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_watcher_about_whom_rules_find_a_bug_is_shown_nothing_and_the_others_all(
+    ruled: Core,
+    commands: Commands,
+    packages: Registry,
+    directory: FakeDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    restarted: bool,
+) -> None:
+    put_rules(ruled, handled("allow"), handled("allow", CAROL))
+    (published,) = await ruled.ask(commands.pidf(MEETING))
+    bob = await watching(ruled, commands.subscribe())
+    carol = await watching(ruled, commands.subscribe(watcher=CAROL))
+
+    def broken(uri: str) -> Identity:
+        if uri == BOB:
+            raise RuntimeError("a bug")
+        return identity_of(uri)
+
+    monkeypatch.setattr("presence_core.domain.authorization.identity_of", broken)
+    core = await successor(ruled, packages, directory) if restarted else ruled
+    if not restarted:
+        await change_rules(core, handled("allow"), handled("allow", CAROL), handled("block", ALICE))
+    tick(core, clock.wall() + 1)
+    await core.quiet()
+    await core.ask(commands.pidf(pidf(("t1", "lunch")), if_match=etag(published)))
+    await settle(core)
+
+    assert states(core, bob)[-1] == ("terminated", "deactivated")
+    assert "lunch" not in "".join(one.document for one in told(core, bob))
+    assert "lunch" in told(core, carol)[-1].document
+    await core.die()
+
+
+async def test_sphere_that_a_bug_hides_allows_nobody(
+    ruled: Core, commands: Commands, packages: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_rules(ruled, handled("allow", conditions=AT_WORK))
+    (first,) = await ruled.ask(commands.pidf(pidf(("t1", "meeting"), sphere="work")))
+    reply = await watching(ruled, commands.subscribe())
+    presence = packages.get("presence")
+
+    def broken(documents: Sequence[object]) -> str:
+        raise RuntimeError("a bug")
+
+    object.__setattr__(presence, "sphere", broken)
+    await ruled.ask(commands.pidf(pidf(("t1", "lunch"), sphere="work"), if_match=etag(first)))
+    await settle(ruled)
+    object.__setattr__(presence, "sphere", sphere)
+
+    assert states(ruled, reply)[-1] == ("terminated", "deactivated")
+
+
+async def test_ending_that_finds_a_bug_costs_no_other_presentity(
+    ruled: Core, commands: Commands, packages: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_rules(ruled, handled("allow"), usage=DIALOG_RULES)
+    put_rules(ruled, handled("allow"), usage=DIALOG_RULES, aor=CAROL)
+    (first,) = await ruled.ask(commands.dialogs(dialog_info(("c1", "terminated"))))
+    await watching(ruled, commands.subscribe(event="dialog"))
+    reply = await watching(ruled, commands.subscribe(event="dialog", presentity=CAROL))
+    dialog = packages.get("dialog")
+
+    def broken(document: object, names: Collection[str]) -> object:
+        raise RuntimeError("a bug")
+
+    object.__setattr__(dialog, "bury", broken)
+    await ruled.ask(commands.dialogs(dialog_info(("c1", "early")), if_match=etag(first)))
+    entry = shard(ruled).entries[(ALICE, "dialog")]
+    entry.decided = replace(entry.decided, endings=dict.fromkeys(entry.decided.endings, 1))
+    shard(ruled).wheel.set((Due.PRESENTITY, (ALICE, "dialog")), 1)
+    tick(ruled, clock.wall() + 1)
+    await ruled.ask(commands.dialogs(dialog_info(("c7", "early"), entity=CAROL), presentity=CAROL))
+    await settle(ruled)
+    object.__setattr__(dialog, "bury", bury)
+
+    assert "c7" in told(ruled, reply)[-1].document
 
 
 # --- hard state, and what follows from dialogs

@@ -104,22 +104,29 @@ class Handlers:
     def on_tick(self, shard: Shard, now: float) -> None:
         """Do what the clock asks for."""
         for due, key in shard.wheel.due(now):
-            match due:
-                case Due.PRESENTITY:
-                    self._publishing.due(shard, key, now)
-                case Due.SUBSCRIPTION:
-                    self._subscribing.due(shard, str(key), now)
-                case Due.RETRY:
-                    delivery = shard.deliveries.get(str(key))
-                    if delivery is not None:
-                        self._teller.offer(shard, delivery)
-                case Due.REGISTRATION:
-                    self._registering.due(shard, str(key), now)
-                case Due.RULES:
-                    self._authorizer.due(shard, str(key), now)
-                case Due.WATCHER:
-                    self._watchers.due(shard, key, now)
-                case _:
-                    assert_never(due)
+            try:
+                self._due(shard, due, key, now)
+            except Exception:
+                # The bug that one deadline finds must not cost the others theirs.
+                logger.exception("deadline failed", extra={"due": due.value})
         self._documents.on_tick(shard, now)
         self._teller.sweep(shard, now)
+
+    def _due(self, shard: Shard, due: Due, key: object, now: float) -> None:
+        match due:
+            case Due.PRESENTITY:
+                self._publishing.due(shard, key, now)
+            case Due.SUBSCRIPTION:
+                self._subscribing.due(shard, str(key), now)
+            case Due.RETRY:
+                delivery = shard.deliveries.get(str(key))
+                if delivery is not None:
+                    self._teller.offer(shard, delivery)
+            case Due.REGISTRATION:
+                self._registering.due(shard, str(key), now)
+            case Due.RULES:
+                self._authorizer.due(shard, str(key), now)
+            case Due.WATCHER:
+                self._watchers.due(shard, key, now)
+            case _:
+                assert_never(due)

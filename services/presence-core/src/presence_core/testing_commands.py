@@ -58,6 +58,7 @@ class Commands:
         *,
         if_match: str = "",
         expires: int = 3600,
+        presentity: str = ALICE,
         event: str = "dialog",
         event_params: Sequence[tuple[str, str]] = (),
     ) -> Publish:
@@ -67,6 +68,7 @@ class Commands:
             content_type="application/dialog-info+xml",
             if_match=if_match or (),
             expires=expires,
+            presentity=presentity,
             event=event,
             event_params=event_params,
         )
