@@ -1,5 +1,6 @@
 """Conditional GETs over real sockets, from an origin that does well and badly."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -194,3 +195,27 @@ async def test_get_says_nothing_of_a_password_in_its_log(
     await client.get(origin.uri(ALICE), "")
 
     assert "secret-of-ours" not in caplog.text
+
+
+async def test_get_over_a_connection_that_the_server_closes_just_then_is_made_again(
+    new_client: Callable[..., Client],
+) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: {len(RULES)}\r\n\r\n".encode()
+    connections = []
+
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head + RULES)
+        await reader.read(1)
+        writer.close()
+
+    async with await asyncio.start_server(answer_once, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
+        client = new_client()
+
+        outcomes = [(await client.get(url, "")).outcome for _ in range(3)]
+        await client.close()
+
+    assert outcomes == [Outcome.DOCUMENT] * 3
+    assert len(connections) == 3

@@ -45,7 +45,7 @@ class XcapSync:
             settings.instance,
             settings.shards,
             patience=settings.refresh_patience_seconds,
-            first_id=int(clock.wall() * 1000),
+            first_id=int(clock.wall() * 1_000_000),
         )
         self._bus: NatsBus | None = None
         self._directory: Directory | None = None

@@ -92,11 +92,40 @@ def test_refresh_sent_again_stands_for_what_was_asked_since_under_a_new_id(refre
     refreshes.ask(ALICE, 10.5, second)
 
     assert sent(refreshes, 11.0) == [("core-1", 101, ALICE)]
-    assert not refreshes.confirmed(100, 11.1)
     assert refreshes.confirmed(101, 11.2)
 
     assert (first.words, second.words) == ([True], [True])
+    assert not refreshes.confirmed(100, 11.3)
     assert sent(refreshes, 20.0) == []
+
+
+def test_confirmation_that_comes_late_is_for_those_who_asked_before_it_was_sent(refreshes: Refreshes) -> None:
+    first, second = Heard(), Heard()
+    refreshes.ask(ALICE, 10.0, first)
+    sent(refreshes, 10.0)
+    refreshes.ask(ALICE, 10.5, second)
+    sent(refreshes, 11.0)
+
+    assert refreshes.confirmed(100, 11.1)
+
+    assert (first.words, second.words) == ([True], [])
+    assert sent(refreshes, 11.2) == []
+    assert sent(refreshes, 12.0) == [("core-1", 101, ALICE)]
+    refreshes.confirmed(101, 12.1)
+    assert (second.words, len(refreshes)) == ([True], 0)
+
+
+def test_core_that_is_slower_than_changes_come_confirms_them_all_the_same(refreshes: Refreshes) -> None:
+    heard = [Heard() for _ in range(30)]
+    late: list[int] = []
+    for turn, one in enumerate(heard):
+        now = 10.0 + turn
+        refreshes.ask(ALICE, now, one)
+        late += [number for _, number, _ in sent(refreshes, now + 0.5)]
+        if turn >= 3:
+            refreshes.confirmed(late[-3], now + 0.6)
+
+    assert sum(one.words == [True] for one in heard) >= 25
 
 
 def test_confirmation_that_comes_twice_or_of_another_life_says_nothing(refreshes: Refreshes) -> None:
@@ -164,6 +193,7 @@ def test_refresh_that_is_asked_for_all_the_time_is_one_under_way_and_one_more(re
     [(_, follower, _)] = sent(refreshes, 50.0)
     refreshes.confirmed(follower, 50.1)
     assert len(refreshes) == 0
+    assert not any(refreshes.confirmed(number, 50.2) for number in ids)
 
 
 def test_refreshes_over_the_window_wait_until_others_are_confirmed() -> None:

@@ -19,6 +19,8 @@ Done = Callable[[bool], None]
 OwnerOf = Callable[[int], str | None]
 
 ALL_SHARDS = -1
+_CHANGES = 8
+"""Of one presentity, each sent in a second of its own, that are told apart while none is confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +32,31 @@ class _Key:
 
 
 @dataclass(slots=True)
-class _Pending:
+class _Change:
+    """What one id stands for: those who asked before it was sent."""
+
     id: int
     deadline: float
-    next_send: float
     sent: bool = False
     done: list[Done] = field(default_factory=list)
-    later: list[Done] | None = None
-    """Who asked after it was sent; None: nobody did."""
-    later_deadline: float = 0.0
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Changes of one key that nobody confirmed, oldest first; all but the last were sent."""
+
+    next_send: float
+    changes: list[_Change] = field(default_factory=list)
+
+    @property
+    def last(self) -> _Change:
+        """Return the change that stands for all before it."""
+        return self.changes[-1]
+
+    @property
+    def sent(self) -> bool:
+        """Return whether anything is under way."""
+        return self.changes[0].sent
 
 
 class Refreshes:
@@ -80,21 +98,14 @@ class Refreshes:
     def _ask(self, key: _Key, now: float, done: Done | None) -> None:
         pending = self._pending.get(key)
         if pending is None:
-            pending = self._pending[key] = self._new(key, now)
-        deadline = now + self._patience
-        if not pending.sent:
-            pending.deadline, waiting = deadline, pending.done
-        else:
-            pending.later = waiting = [] if pending.later is None else pending.later
-            pending.later_deadline = deadline
+            pending = self._pending[key] = _Pending(next_send=now)
+            self._fresh.append(key)
+        if not pending.changes or pending.last.sent:
+            pending.changes.append(_Change(id=next(self._ids), deadline=0.0))
+            self._keys[pending.last.id] = key
+        pending.last.deadline = now + self._patience
         if done is not None:
-            waiting.append(done)
-
-    def _new(self, key: _Key, now: float) -> _Pending:
-        number = next(self._ids)
-        self._keys[number] = key
-        self._fresh.append(key)
-        return _Pending(id=number, deadline=now + self._patience, next_send=now)
+            pending.last.done.append(done)
 
     def fresh(self, now: float, owner_of: OwnerOf) -> list[tuple[str, Refresh]]:
         """Return what was not sent yet, each with the core it is for; what has no owner is left to `due`."""
@@ -120,38 +131,52 @@ class Refreshes:
         owner = key.core or owner_of(shard)
         if owner is None:
             return None
-        self._follow_up(key, pending)
         self._under_way += not pending.sent
-        pending.sent, pending.next_send = True, now + self._resend
-        return owner, Refresh(id=pending.id, xcap_sync=self._instance, shard=shard, presentity=key.presentity)
+        pending.last.sent, pending.next_send = True, now + self._resend
+        self._merge(pending)
+        return owner, Refresh(id=pending.last.id, xcap_sync=self._instance, shard=shard, presentity=key.presentity)
 
-    def _follow_up(self, key: _Key, pending: _Pending) -> None:
-        """Let one send stand for what was asked before and since."""
-        if pending.later is None:
-            return
-        del self._keys[pending.id]
-        pending.id = next(self._ids)
-        self._keys[pending.id] = key
-        pending.done += pending.later
-        pending.later, pending.deadline = None, pending.later_deadline
+    def _merge(self, pending: _Pending) -> None:
+        """Let the second oldest change stand for the oldest where a core is long in confirming either."""
+        if len(pending.changes) > _CHANGES:
+            oldest = pending.changes.pop(0)
+            del self._keys[oldest.id]
+            pending.changes[0].done += oldest.done
 
     def confirmed(self, number: int, now: float) -> bool:
-        """Take a Refreshed; return whether it was waited for."""
-        key = self._keys.pop(number, None)
+        """Take a Refreshed, which stands for all changes before it too; return whether it was waited for."""
+        key = self._keys.get(number)
         if key is None:
             return False
-        pending = self._pending.pop(key)
-        self._under_way -= pending.sent
-        if pending.later is not None:
-            follower = self._pending[key] = self._new(key, now)
-            follower.deadline, follower.done = pending.later_deadline, pending.later
-        for done in pending.done:
-            done(True)
+        pending = self._pending[key]
+        known = [change for change in pending.changes if change.id <= number]
+        if not known[-1].sent:
+            return False
+        self._under_way -= 1
+        pending.changes = pending.changes[len(known) :]
+        self._go_on(key, pending, now)
+        self._end(known, well=True)
         return True
+
+    def _go_on(self, key: _Key, pending: _Pending, now: float) -> None:
+        """Send at once what was asked since, if it was not sent again already."""
+        if not pending.changes:
+            del self._pending[key]
+        elif pending.sent:
+            self._under_way += 1
+        else:
+            pending.next_send = now
+            self._fresh.append(key)
+
+    def _end(self, changes: Iterable[_Change], *, well: bool) -> None:
+        for change in changes:
+            del self._keys[change.id]
+            for done in change.done:
+                done(well)
 
     def given_up(self, now: float) -> list[str]:
         """Forget what nobody confirmed in time; return its presentities, "" for everything of a core."""
-        late = [key for key, pending in self._pending.items() if max(pending.deadline, pending.later_deadline) <= now]
+        late = [key for key, pending in self._pending.items() if pending.last.deadline <= now]
         for key in late:
             self._drop(key)
         return [key.presentity for key in late]
@@ -165,6 +190,4 @@ class Refreshes:
     def _drop(self, key: _Key) -> None:
         pending = self._pending.pop(key)
         self._under_way -= pending.sent
-        del self._keys[pending.id]
-        for done in [*pending.done, *(pending.later or ())]:
-            done(False)
+        self._end(pending.changes, well=False)
