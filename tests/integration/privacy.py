@@ -97,10 +97,10 @@ class Scene:
         explained: Explanation = answer.json()
         return explained
 
-    async def decided(self, decision: str) -> None:
-        """Wait until it is decided so about Bob, of which nobody is told while he does not watch."""
+    async def decided(self, decision: str, watcher: str = "") -> None:
+        """Wait until it is decided so about a watcher, of which nobody is told while it does not watch."""
         async with asyncio.timeout(STATE_SECONDS):
-            while (await self.explained())["decision"] != decision:  # noqa: ASYNC110  # there is no event
+            while (await self.explained(watcher))["decision"] != decision:  # noqa: ASYNC110  # there is no event
                 await asyncio.sleep(0.02)
 
 

@@ -121,6 +121,7 @@ async def test_everybody_ends_with_what_the_last_rules_say_and_never_saw_more(
     await _draw(scene, watchers, chance)
     last = await scene.publish()
     for one in watchers:
+        await scene.decided(one.handling or "confirm", one.agent.aor)
         await _settled(one, last)
         one.check()
     await _winfo_agrees(scene)
@@ -147,12 +148,16 @@ async def _draw(scene: Scene, watchers: list[Watcher], chance: random.Random) ->
 
 
 async def _settled(one: Watcher, step: int) -> None:
-    """Wait until the watcher has what it is to have; ask again, should it have nothing."""
-    if one.live is not None:
-        watch = one.live
-        await watch.state(lambda told: told is watch.last and one.is_settled(told, step))
-    watch = await one.subscribe()
-    await watch.state(lambda told: told is watch.last and one.is_settled(told, step))
+    """Wait until the watcher has what it is to have or nothing any more, and gets it when it asks again."""
+    watch = one.live
+    if watch is not None:
+        await watch.state(lambda told: told is watch.last and (_is_over(told) or one.is_settled(told, step)))
+    asked = await one.subscribe()
+    await asked.state(lambda told: told is asked.last and one.is_settled(told, step))
+
+
+def _is_over(told: Notification) -> bool:
+    return told.state.state == "terminated"
 
 
 async def _winfo_agrees(scene: Scene) -> None:
