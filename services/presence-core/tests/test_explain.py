@@ -232,6 +232,15 @@ async def test_asking_about_who_is_not_watched_leaves_nothing(
     assert (ruled.store.subscriptions, ruled.store.watchers) == before
 
 
+async def test_who_publishes_nothing_is_shown_as_watchers_would_see_it(ruled: Core, http: AsyncClient) -> None:
+    put_rules(ruled, handled("allow"))
+
+    found = await explained(http)
+
+    assert "closed" in str(found.document)
+    assert found.removed == []
+
+
 # --- what cannot be answered
 
 

@@ -18,6 +18,7 @@ from presence_core.testing_rules import (
     pidf,
     put_rules,
     settle,
+    shard,
     states,
     stored_watchers,
     told,
@@ -324,6 +325,48 @@ async def test_rules_that_change_while_a_notify_is_in_flight_are_told_next(ruled
 
     assert len(told(ruled, reply)) == 2
     assert "lunch" not in told(ruled, reply)[1].document
+
+
+@pytest.mark.parametrize("expires", [3600, 0])
+@pytest.mark.parametrize("handling", ["allow", "polite-block", "block"])
+async def test_rules_that_change_while_a_refresh_is_committed_count(
+    ruled: Core, commands: Commands, handling: str, expires: int
+) -> None:
+    put_rules(ruled, handled("allow"))
+    (published,) = await ruled.ask(commands.pidf(MEETING))
+    reply = await watching(ruled, commands.subscribe(call_id="c"))
+    gate(ruled).clear()
+    ruled.shards.on_commands([commands.subscribe(call_id="c", cseq=2, to_tag=to_tag(reply), expires=expires)])
+    await ruled.quiet()
+    await change_rules(ruled, handled(handling, provides=SERVICES))
+
+    gate(ruled).set()
+    await ruled.quiet()
+    await settle(ruled)
+    await ruled.ask(commands.pidf(pidf(("t1", "lunch")), if_match=etag(published)))
+    await settle(ruled)
+
+    after = told(ruled, reply)[1:]
+    assert not any("meeting" in one.document or "lunch" in one.document for one in after)
+    ended = ("terminated", "timeout") if not expires else HANDLINGS[handling]
+    assert states(ruled, reply)[-1] == ended
+
+
+async def test_watcher_that_goes_while_numbers_are_reserved_is_told_no_more(ruled: Core, commands: Commands) -> None:
+    put_rules(ruled, handled("allow"))
+    (published,) = await ruled.ask(commands.pidf(MEETING))
+    (reply,) = await ruled.ask(commands.subscribe())
+    await ruled.ask(commands.pidf(pidf(("t1", "lunch")), if_match=etag(published)))
+    gate(ruled).clear()
+    (delivery,) = shard(ruled).deliveries.values()
+    ruled.teller.save_progress(shard(ruled), to_tag(reply), delivery)
+    await ruled.confirm(481)
+
+    gate(ruled).set()
+    await ruled.quiet()
+
+    assert len(told(ruled, reply)) == 1
+    assert shard(ruled).in_flight == {}
 
 
 @pytest.mark.parametrize("status", [200, 503])

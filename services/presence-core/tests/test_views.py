@@ -370,6 +370,17 @@ async def test_hard_state_is_told_alone_and_below_what_is_published(
     assert ("on holiday" in second, "meeting" in second) == (True, True)
 
 
+async def test_hard_state_is_older_than_what_is_published(ruled: Core, commands: Commands) -> None:
+    put_rules(ruled, handled("allow"))
+    ruled.store.documents[ALICE] += (document(pidf(("t1", "on holiday")), "pidf-manipulation", "h"),)
+    await ruled.ask(commands.pidf(pidf(("t1", "meeting"))))
+
+    reply = await watching(ruled, commands.subscribe())
+
+    shown = told(ruled, reply)[0].document
+    assert ("meeting" in shown, "on holiday" in shown) == (True, False), shown
+
+
 async def test_hard_state_that_changes_is_told(ruled: Core, commands: Commands) -> None:
     put_rules(ruled, handled("allow"))
     reply = await watching(ruled, commands.subscribe())

@@ -146,3 +146,25 @@ def test_partial_document_after_a_doubt_builds_on_nothing(delivery: Delivery) ->
     delivery.send(STATES[1], 6.0)
     delivery.silent(9.0)
     assert delivery.base is None
+
+
+def test_delivery_that_is_held_tells_and_shows_nothing(delivery: Delivery, subscription: Make) -> None:
+    delivery.send(STATES[1], 0.0)
+
+    delivery.hold(subscription())
+
+    delivery.settle(1, 200, 0, PATIENCE, 0.1)
+    assert not delivery.due(STATES[2], 0.2)
+    assert delivery.subscription.view is None
+
+
+def test_delivery_of_what_is_decided_is_due_at_once(delivery: Delivery, subscription: Make) -> None:
+    delivery.send(STATES[1], 0.0)
+    delivery.settle(1, 503, 0, PATIENCE, 0.1)
+    delivery.hold(subscription())
+    after = subscription(expires=1)
+
+    delivery.decided(after)
+
+    assert delivery.due(STATES[1], 0.2)
+    assert delivery.subscription is after
