@@ -70,7 +70,7 @@ def test_baresip_that_leaves_takes_its_state_along(phones: Phones, brief: System
     bob.sees(alice.aor, "Online")
 
     alice.quit()
-    bob.sees(alice.aor, "Unknown", timeout=LIFETIME + 4)
+    bob.sees(alice.aor, "Offline", timeout=LIFETIME + 4)
 
     until(lambda: brief.subscriptions(bob.aor) == [], 5.0, brief.tail)
     until(lambda: publications(brief, alice.aor) == [], LIFETIME + 2, brief.tail)

@@ -166,8 +166,8 @@ class Watch:
 
     @property
     def steps(self) -> list[int]:
-        """Return the numbers of the states that were seen, in order, repetitions left out."""
-        seen = [one.step for one in self.notifications if one.body]
+        """Return the numbers of the documents of ours that were seen, in order, repetitions left out."""
+        seen = [one.step for one in self.notifications if one.step >= 0]
         return [step for index, step in enumerate(seen) if index == 0 or seen[index - 1] != step]
 
     async def state(
