@@ -2,7 +2,7 @@
 
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from pathlib import Path
 
 import asyncpg
@@ -16,6 +16,7 @@ from lamplighter_cli.embedded.postgres import Postgres
 from lamplighter_cli.processes import Running, spawn
 from lamplighter_proto import Flow, Publish, Register, Subscribe, Transaction
 from presence_core import testing
+from presence_core.domain.documents import XcapDocument
 from presence_core.domain.presentity import Publication
 from presence_core.domain.subscription import Subscription
 from presence_core.storage.memory import MemoryStore
@@ -23,7 +24,7 @@ from presence_core.storage.postgres import PostgresStore
 from presence_core.store import Store, StoredContact, StoredSubscription
 from presence_core.testing import Core, FakeDirectory, GatedStore
 from presence_core.testing_commands import ALICE, BOB, FLOW, Commands, dialog
-from presence_core.testing_rules import StartCore
+from presence_core.testing_rules import Reading, StartCore
 
 
 def _parse(body: bytes) -> bytes:
@@ -136,6 +137,23 @@ async def start(packages: Registry, directory: FakeDirectory) -> AsyncIterator[S
     yield begin
     for core in started:
         await core.die()
+
+
+@pytest.fixture
+def reading(monkeypatch: pytest.MonkeyPatch) -> Reading:
+    """Return a gate at which every read of XCAP documents waits."""
+    reading = Reading()
+    reading.gate.set()
+    load = MemoryStore.load_documents
+
+    async def gated(self: MemoryStore, aors: Collection[str]) -> dict[str, tuple[XcapDocument, ...]]:
+        reading.asked.append(set(aors))
+        found = await load(self, aors)
+        await reading.gate.wait()
+        return found
+
+    monkeypatch.setattr(MemoryStore, "load_documents", gated)
+    return reading
 
 
 @pytest.fixture

@@ -1,10 +1,23 @@
 """Rules, documents and what watchers got, on a core of `testing` with the packages there are: for tests alone."""
 
+import asyncio
+import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from event_packages.rules.testing import one, rule, ruleset
-from lamplighter_proto import Answer, Moved, Refresh, Subscribe
+from lamplighter_proto import (
+    Answer,
+    FrameCodec,
+    Hint,
+    Moved,
+    Refresh,
+    Refreshed,
+    Subscribe,
+    Wanted,
+    XcapCommand,
+    subjects,
+)
 from lamplighter_proto.ownership import shard_of
 from presence_core.domain.documents import XcapDocument
 from presence_core.domain.watcher import KnownWatcher
@@ -137,3 +150,51 @@ def dialog_info(*dialogs: tuple[str, str], entity: str = ALICE) -> bytes:
         f'<dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" version="1" state="full" entity="{entity}">'
         f"{inside}</dialog-info>"
     ).encode()
+
+
+_WATCHER = re.compile(r"<watcher ([^>]*)>([^<]*)</watcher>")
+_ATTRIBUTE = re.compile(r'([a-z-]+)="([^"]*)"')
+_STATE = re.compile('state="(full|partial)"')
+
+
+def rows(one: Told) -> list[tuple[str, str, str]]:
+    """Return address, status and event of the watchers of a document."""
+    uris = [uri for _, uri in _WATCHER.findall(one.document)]
+    return [(uri, given["status"], given["event"]) for uri, given in zip(uris, attributes(one), strict=True)]
+
+
+def attributes(one: Told) -> list[dict[str, str]]:
+    """Return the attributes of the watchers of a document."""
+    return [dict(_ATTRIBUTE.findall(given)) for given, _ in _WATCHER.findall(one.document)]
+
+
+def kind(one: Told) -> str:
+    """Return whether a document is full or partial."""
+    found = _STATE.search(one.document)
+    return found[1] if found else ""
+
+
+@dataclass
+class Reading:
+    """Reads of XCAP documents, which wait at a gate."""
+
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: list[set[str]] = field(default_factory=list)
+
+
+async def sent_to_xcap_sync(core: Core) -> list[Wanted | Hint]:
+    """Return a list that fills with what the core says to all xcap-syncs."""
+    heard: list[Wanted | Hint] = []
+    await core.bus.subscribe(subjects.XCAP, FrameCodec[Wanted | Hint](XcapCommand), heard.extend)
+    return heard
+
+
+async def confirmations(core: Core) -> list[int]:
+    """Return a list that fills with the refreshes that are confirmed."""
+    heard: list[int] = []
+
+    def take(messages: list[Refreshed]) -> None:
+        heard.extend(message.id for message in messages)
+
+    await core.bus.subscribe(subjects.xcap_replies("xcap-sync-1"), FrameCodec[Refreshed](Refreshed), take)
+    return heard

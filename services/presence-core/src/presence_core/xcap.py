@@ -243,5 +243,6 @@ class XcapDocuments:
 
 def _held(shard: Shard, aor: str) -> list[str]:
     """Return the presentities whose documents matter to a shard; of all, or whether one does."""
-    held = shard.documents.keys() | shard.parked.keys() | {presentity for presentity, _ in shard.known}
-    return list(held) if not aor else [aor] if aor in held else []
+    if aor:
+        return [aor] if aor in shard.documents or aor in shard.parked else []
+    return list(shard.documents.keys() | shard.parked.keys())
