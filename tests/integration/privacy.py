@@ -208,4 +208,5 @@ async def _ended(scene: Scene) -> None:
     await scene.put(rules.allow(bob))
     await scene.watchers.told(bob, "terminated", "approved")
     await scene.watchers.until()
+    assert scene.watchers.kinds == ["full"] + ["partial"] * (len(scene.watchers.kinds) - 1)
     await scene.watchers.watch.end()

@@ -35,6 +35,8 @@ class Watchers:
         """URI, status and event of everything that was told, in order."""
         self.jumps = False
         """Whether full documents may leave versions out: a core that was killed does not know how far it had come."""
+        self.kinds: list[str] = []
+        """`full` or `partial`, of every document."""
         self._taken = 0
 
     def take(self) -> None:
@@ -51,6 +53,7 @@ class Watchers:
         assert version == self.version + 1 or after_a_crash, f"version {version} after {self.version}"
         assert state == "full" or version > 0, "the first document is partial"
         self.version = version
+        self.kinds.append(state or "")
         (listed,) = root
         assert (listed.get("resource"), listed.get("package")) == (self.watch.presentity, "presence")
         if state == "full":
