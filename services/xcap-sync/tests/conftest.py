@@ -1,9 +1,11 @@
 """xcap-sync on a real bus and a real database, with a core that is played here."""
 
 import signal
+import socket
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import asyncpg
@@ -13,7 +15,7 @@ import pytest_asyncio
 from lamplighter_cli.embedded.postgres import Postgres
 from lamplighter_cli.processes import spawn
 from lamplighter_runtime.database import load_migrations
-from lamplighter_runtime.testing import free_port, nats, running
+from lamplighter_runtime.testing import eventually, free_port, nats, running
 from xcap_sync.harness import SHARDS, Core, Database, Service, Start, new_core
 from xcap_sync.settings import Settings
 from xcap_sync.testing import Origin, serving
@@ -37,6 +39,7 @@ async def dsn() -> AsyncIterator[str]:
 @pytest.fixture
 async def empty_database(dsn: str) -> AsyncIterator[Database]:
     connection = await asyncpg.connect(dsn)
+    await connection.execute("SET lock_timeout = '15s'")
     await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     yield Database(connection, load_migrations("presence_core.storage"))
     await connection.close()
@@ -50,9 +53,26 @@ async def database(empty_database: Database) -> Database:
 
 @pytest.fixture
 def nats_url(tmp_path: Path) -> Iterator[str]:
-    port = free_port()
-    with running(*nats(port, tmp_path)):
+    with ExitStack() as stack:
+        for _ in range(5):
+            port = free_port()
+            process = stack.enter_context(running(*nats(port, tmp_path)))
+            # Somebody else may have taken the port meanwhile; clients would wait for ever.
+            if serves(process, port):
+                break
         yield f"nats://127.0.0.1:{port}"
+
+
+def serves(process: subprocess.Popen[str], port: int) -> bool:
+    return eventually(lambda: process.poll() is not None or answers(port)) and process.poll() is None
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture

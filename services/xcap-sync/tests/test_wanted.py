@@ -121,14 +121,17 @@ async def test_user_that_was_wanted_of_a_replica_that_had_just_died_is_fetched_b
     client: Start, core: Core, database: Database, origin: Origin
 ) -> None:
     names = ["xcap-sync-1", "xcap-sync-2"]
-    user = next(f"sip:user{n}@example.com" for n in range(99) if chosen(f"sip:user{n}@example.com", names) == names[1])
+    users = {chosen(user, names): user for user in (f"sip:user{number}@example.com" for number in range(99))}
+    ours, user = users[names[0]], users[names[1]]
     origin.put(user, RULES)
     dead = await core.replica(names[1])
-    service = await begun(client(), core)
+    await begun(client(query_period_seconds=1000), core)
 
     core.wants(user)
-    await until(lambda: service.value("wanted_users") == 1)
-    assert origin.seen == []
+    core.hints(user)
+    core.wants(ours)
+    await core.told(ours)
+    assert {ours in seen.path for seen in origin.seen} == {True}
     await dead.close()
 
     await core.told(user)

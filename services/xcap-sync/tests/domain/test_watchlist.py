@@ -215,3 +215,15 @@ def test_user_that_was_never_looked_at_goes_before_those_who_are_wanted_still(wa
     watchlist.ask(BOB, 10.5)
 
     assert [taken(watchlist, 11.0).presentity for _ in range(2)] == [BOB, ALICE]
+
+
+def test_user_that_is_asked_for_soon_after_a_look_waits_for_the_spacing(watchlist: Watchlist) -> None:
+    watchlist.want(ALICE, 1000)
+    watchlist.ask(ALICE, 10.0)
+    taken(watchlist, 10.0)
+    watchlist.finished(ALICE, 10.1)
+
+    watchlist.ask(ALICE, 10.2)
+
+    assert watchlist.take(10.9) is None
+    assert taken(watchlist, 11.0).owed
