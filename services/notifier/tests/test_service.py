@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from lamplighter_proto import FrameCodec, Message, Notify, Outcome, Received, Send, subjects
+from lamplighter_proto.ownership import Member
 from lamplighter_runtime.bus import MemoryBus, MemoryNetwork
 from lamplighter_runtime.metrics import Registry
 from notifier.service import Notifier, Worker, branches, build
@@ -234,3 +235,44 @@ def test_service_before_it_runs_is_not_ready() -> None:
 
     assert service.settings.instance == "notifier-1"
     assert service.readiness() == {"bus": False, "directory": False, "serving": False}
+
+
+def edges(*numbers: int) -> list[Member]:
+    """Return living edges, and a core that is none."""
+    core = Member(service="presence-core", instance="core-1", http="http://192.0.2.9:8080")
+    return [core, *(Member(service="sip-edge", instance=f"edge-{n}", sip=f"192.0.2.{n}:5060") for n in numbers)]
+
+
+async def test_notify_in_flight_is_sent_again_by_another_edge_when_its_own_dies(
+    network: MemoryNetwork, peers: Peers, notify: Notify
+) -> None:
+    running = Running(network, edge_failover=True)
+    await running.begun()
+    other: asyncio.Queue[Send] = asyncio.Queue()
+    await peers.bus.subscribe(subjects.edge_sends("edge-2"), FrameCodec[Send](Send), into(other))
+    running.worker.take_members(edges(1, 2))
+    peers.ask(notify)
+    first = await peers.sent()
+
+    running.worker.take_members(edges(2))
+    running.clock.now += 3.0
+    again = await asyncio.wait_for(other.get(), 5)
+    peers.respond(again, 200)
+    statuses = [(await peers.reported()).status, (await peers.reported()).status]
+    running.stop.set()
+    await running.ended()
+
+    assert (again.branch, again.packet) == (first.branch, first.packet)
+    assert statuses == [100, 200]
+
+
+async def test_notify_waits_for_its_own_edge_where_the_operator_allows_no_other(
+    running: Running, peers: Peers, notify: Notify
+) -> None:
+    running.worker.take_members(edges(1, 2))
+    running.worker.take_members(edges(2))
+    running.clock.now += 10.0
+
+    peers.ask(notify)
+
+    assert (await peers.sent()).packet.startswith(b"NOTIFY ")

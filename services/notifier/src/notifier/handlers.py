@@ -6,6 +6,7 @@ from collections.abc import Callable
 from lamplighter_proto import Notify, Received, subjects
 from lamplighter_runtime.bus import Bus
 from notifier.domain.deliveries import Deliveries, Effects
+from notifier.domain.edges import Edges
 from notifier.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -14,9 +15,12 @@ logger = logging.getLogger(__name__)
 class Handlers:
     """Hands messages to the deliveries and performs what these ask for."""
 
-    def __init__(self, bus: Bus, deliveries: Deliveries, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, bus: Bus, deliveries: Deliveries, edges: Edges, metrics: Metrics, clock: Callable[[], float]
+    ) -> None:
         self._bus = bus
         self._deliveries = deliveries
+        self._edges = edges
         self._metrics = metrics
         self._clock = clock
 
@@ -25,24 +29,24 @@ class Handlers:
         now, effects = self._clock(), Effects()
         for notify in messages:
             self._deliveries.begin(notify, now, effects)
-        self._perform(effects)
+        self._perform(effects, now)
 
     def on_received(self, messages: list[Received]) -> None:
         """Take the responses that edges received."""
         now, effects = self._clock(), Effects()
         for received in messages:
             self._deliveries.receive(received, now, effects)
-        self._perform(effects)
+        self._perform(effects, now)
 
     def on_tick(self) -> None:
         """Do what has become due."""
-        effects = Effects()
-        self._deliveries.sweep(self._clock(), effects)
-        self._perform(effects)
+        now, effects = self._clock(), Effects()
+        self._deliveries.sweep(now, effects)
+        self._perform(effects, now)
 
-    def _perform(self, effects: Effects) -> None:
+    def _perform(self, effects: Effects, now: float) -> None:
         for send in effects.sends:
-            self._bus.send(subjects.edge_sends(send.flow.edge), send)
+            self._bus.send(subjects.edge_sends(self._edges.edge_of(send.flow, now)), send)
         for core, _, outcome in effects.reports:
             self._bus.send(subjects.core_outcomes(core), outcome)
         self._metrics.count(effects.reports)

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 
 from lamplighter_runtime.metrics import Counter, Registry
 from notifier.domain.deliveries import STILL_TRYING, Deliveries, Report
+from notifier.domain.edges import Edges
 from notifier.domain.notify import Heads
 
 
 class Metrics:
     """Outcomes by event and status; the rest is read from the deliveries when asked for."""
 
-    def __init__(self, registry: Registry, deliveries: Deliveries, heads: Heads) -> None:
+    def __init__(self, registry: Registry, deliveries: Deliveries, heads: Heads, edges: Edges) -> None:
         self._notifies = registry.counter(
             "presence_notifier_notifies_total", "NOTIFYs by their final outcome.", ["event", "status"]
         )
@@ -28,6 +29,9 @@ class Metrics:
             "presence_notifier_unmatched_responses_total",
             "Responses to NOTIFYs that nobody waits for.",
             lambda: deliveries.unmatched,
+        )
+        registry.counter_from(
+            "presence_notifier_failed_over_total", "NOTIFYs that left by another edge than theirs.", lambda: edges.moved
         )
         registry.gauge("presence_notifier_open_transactions", "NOTIFYs without a final response.").set_function(
             lambda: len(deliveries)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 
 from fastapi import FastAPI
@@ -18,6 +18,7 @@ from lamplighter_runtime.membership import Directory
 from lamplighter_runtime.metrics import Registry
 from lamplighter_runtime.nats_bus import NatsBus
 from notifier.domain.deliveries import Deliveries
+from notifier.domain.edges import Edges
 from notifier.domain.notify import Heads
 from notifier.handlers import Handlers
 from notifier.metrics import Metrics
@@ -27,6 +28,7 @@ from sip.transaction import ClientTransactions
 logger = logging.getLogger(__name__)
 
 SERVICE = "notifier"
+EDGE = "sip-edge"
 _IDLE = 5
 """While nothing is open, one sweep of so many suffices: the first timer of a new transaction is T1."""
 
@@ -40,18 +42,24 @@ class Worker:
         self._registry = registry
         self._now = now
         self._heads = Heads(settings.dialog_heads_max)
+        self.edges = Edges(failover=settings.edge_failover, grace=settings.edge_grace_seconds)
         self.deliveries = Deliveries(
             notifier=settings.instance,
             new_branch=branches(settings.instance, secrets.token_hex(6)),
             heads=self._heads,
             transactions=ClientTransactions(settings.timers),
             limits=settings.limits,
+            edges=self.edges,
         )
-        self._metrics = Metrics(registry, self.deliveries, self._heads)
+        self._metrics = Metrics(registry, self.deliveries, self._heads, self.edges)
+
+    def take_members(self, members: Iterable[Member]) -> None:
+        """Take who is alive: NOTIFYs leave by living edges."""
+        self.edges.take({one.instance: one.sip for one in members if one.service == EDGE}, self._now())
 
     async def serve(self, bus: Bus, stop: asyncio.Event) -> None:
         """Deliver until `stop` is set, then wait a bounded time for what is open."""
-        handlers = Handlers(bus, self.deliveries, self._metrics, self._now)
+        handlers = Handlers(bus, self.deliveries, self.edges, self._metrics, self._now)
         responses = subjects.notifier_responses(self._settings.instance)
         sweeping = asyncio.create_task(self._sweep_for_ever(handlers), name="sweep")
         try:
@@ -123,6 +131,8 @@ class Notifier:
 
     async def _join(self, directory: Directory) -> None:
         await directory.start()
+        self._worker.take_members(directory.members())
+        directory.on_members(lambda: self._worker.take_members(directory.members()))
         await directory.announce(
             Member(
                 service=SERVICE,

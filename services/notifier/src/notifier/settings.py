@@ -25,6 +25,11 @@ class Settings(ServiceSettings):
         default=1.0, gt=0, lt=3, description="How often the core hears of a NOTIFY without an answer."
     )
     dialog_heads_max: int = Field(default=20_000, ge=1, description="Dialogs whose header lines are kept prepared.")
+    edge_failover: bool = Field(
+        default=False,
+        description="Send NOTIFYs over UDP by another edge while theirs is dead; many NATs and firewalls let nothing "
+        "pass from an address that the watcher has not sent to.",
+    )
     sweep_seconds: float = Field(default=0.05, gt=0, le=0.1, description="How often timers are looked at.")
     drain_seconds: float = Field(default=5.0, ge=0, description="How long stopping waits for unanswered NOTIFYs.")
     timer_t1_seconds: float = Field(default=0.5, gt=0, description="RFC 3261 T1: first retransmission over UDP.")
@@ -36,6 +41,11 @@ class Settings(ServiceSettings):
         if self.drain_seconds >= self.stop_seconds:
             raise ValueError("drain_seconds must be shorter than stop_seconds")
         return self
+
+    @property
+    def edge_grace_seconds(self) -> float:
+        """Return how long an edge that is not seen may still be there: the living renew in a third of a lease."""
+        return self.lease_seconds / 2
 
     @property
     def limits(self) -> Limits:

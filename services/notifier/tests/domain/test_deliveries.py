@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from lamplighter_proto import Dialog, Notify, Outcome, Received, Send, Target
 from notifier.domain.deliveries import Deliveries, Effects, Limits
+from notifier.domain.edges import Edges
 from notifier.domain.notify import Heads
 from sip.transaction import ClientTransactions, Timers
 
@@ -19,6 +20,7 @@ class Rig:
     def __init__(self, transactions: int = 100, transaction_bytes: int = 1_000_000) -> None:
         numbers = count(1)
         self.effects = Effects()
+        self.edges = Edges(failover=True, grace=2.0)
         self.deliveries = Deliveries(
             notifier="notifier-1",
             new_branch=lambda: f"z9hG4bK{next(numbers)}",
@@ -27,6 +29,7 @@ class Rig:
             limits=Limits(
                 transactions=transactions, transaction_bytes=transaction_bytes, retry_after=5, still_trying=2.0
             ),
+            edges=self.edges,
         )
 
     def begin(self, notify: Notify, now: float = START) -> list[Send]:
@@ -297,3 +300,28 @@ def test_document_that_cannot_be_labelled_is_refused_for_every_target(notify: No
 
     assert sends == []
     assert rig.statuses == [500, 500]
+
+
+def test_notify_for_a_connection_of_a_dead_edge_fails_at_once_and_takes_nothing(notify: Notify) -> None:
+    rig = Rig()
+    rig.edges.take({"edge-1": "192.0.2.1:5060"}, START - 10)
+    rig.edges.take({"edge-2": "192.0.2.2:5060"}, START - 5)
+
+    sends = rig.begin(over_tcp(notify))
+
+    assert (sends, rig.statuses, len(rig.deliveries)) == ([], [430], 0)
+
+
+def test_notify_that_leaves_by_another_edge_has_its_contact_and_via(notify: Notify) -> None:
+    rig = Rig()
+    rig.edges.take({"edge-2": "192.0.2.2:5060"}, START - 5)
+
+    moved = rig.begin(notify)[0]
+    rig.edges.take({"edge-1": "192.0.2.1:5060", "edge-2": "192.0.2.2:5060"}, START)
+    back = rig.begin(notify)[0]
+
+    assert b"\r\nContact: <sip:192.0.2.2:5060>\r\n" in moved.packet
+    assert b"\r\nVia: SIP/2.0/UDP 192.0.2.2:5060;rport;" in moved.packet
+    assert moved.flow == notify.targets[0].dialog.flow
+    assert b"\r\nContact: <sip:192.0.2.1:5060;transport=udp>\r\n" in back.packet
+    assert rig.edges.moved == 1

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from lamplighter_proto import Notify, Target
 from notifier.domain.deliveries import Deliveries, Effects, Limits
+from notifier.domain.edges import Edges
 from notifier.domain.notify import Heads, Unbuildable, Versioned, entity
 from sip.transaction import ClientTransactions, Timers
 
@@ -27,6 +28,7 @@ def begin(notify: Notify) -> Effects:
         heads=Heads(100),
         transactions=ClientTransactions(Timers(t1=0.5, t2=4.0, t4=5.0)),
         limits=Limits(transactions=10, transaction_bytes=1_000_000, retry_after=5, still_trying=2.0),
+        edges=Edges(failover=False, grace=2.0),
     )
     deliveries.begin(notify, 1000.0, effects)
     return effects

@@ -11,7 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lamplighter_proto import Notify, Outcome, Received, Send, Target
+from msgspec.structs import replace
+
+from lamplighter_proto import Dialog, Notify, Outcome, Received, Send, Target
+from notifier.domain.edges import Edges
 from notifier.domain.notify import Heads, Unbuildable, Versioned, entity, subscription_state
 from sip.errors import ParseError
 from sip.message import parse
@@ -75,6 +78,7 @@ class Deliveries:
         heads: Heads,
         transactions: ClientTransactions,
         limits: Limits,
+        edges: Edges,
     ) -> None:
         self.retransmissions = 0
         self.unmatched = 0
@@ -84,6 +88,7 @@ class Deliveries:
         self._heads = heads
         self._transactions = transactions
         self._limits = limits
+        self._edges = edges
         self._open: dict[str, _Open] = {}
         self._trying: deque[tuple[float, str]] = deque()
 
@@ -102,6 +107,9 @@ class Deliveries:
             if self._full():
                 _report(effects, notify.core, notify.event, target, OVERLOADED, self._limits.retry_after)
                 continue
+            if self._edges.lost(target.dialog.flow, now):
+                _report(effects, notify.core, notify.event, target, FLOW_GONE, 0)
+                continue
             try:
                 self._start(notify, target, rest, now, effects)
             except Unbuildable as problem:
@@ -112,7 +120,7 @@ class Deliveries:
         return len(self._open) >= limits.transactions or self.open_bytes >= limits.transaction_bytes
 
     def _start(self, notify: Notify, target: Target, rest: bytes | Versioned, now: float, effects: Effects) -> None:
-        head = self._heads.of(target.dialog)
+        head = self._heads.of(self._as_now(target.dialog, now))
         branch = self._new_branch()
         whole = rest if isinstance(rest, bytes) else rest.of(target.version)
         packet = head.notify(branch, target.cseq, subscription_state(target), whole)
@@ -124,6 +132,15 @@ class Deliveries:
         self._trying.append((now + self._limits.still_trying, branch))
         self.open_bytes += len(packet)
         effects.sends.append(send)
+
+    def _as_now(self, dialog: Dialog, now: float) -> Dialog:
+        """Return the dialog with the Contact of the edge by which its NOTIFY leaves: so the watcher finds it, too."""
+        edge = self._edges.edge_of(dialog.flow, now)
+        address = "" if edge == dialog.flow.edge else self._edges.address(edge)
+        if not address:
+            return dialog
+        self._edges.moved += 1
+        return replace(dialog, route=replace(dialog.route, contact=f"<sip:{address}>"))
 
     def receive(self, received: Received, now: float, effects: Effects) -> None:
         """Take a response, or word that the flow is gone."""
