@@ -85,7 +85,7 @@ async def test_pending_watcher_waits_after_its_end_and_is_given_up(start: StartC
     assert stored_watchers(core) == [(BOB, "presence", 4, "timeout")]
     await watching(core, commands.subscribe(event="presence.winfo", watcher=ALICE))
     key = (ALICE, BOB, "presence")
-    core.core.watchers.due(shard(core), key, now + 2 * DAYS + 2)
+    core.core.parts.watchers.due(shard(core), key, now + 2 * DAYS + 2)
     await core.quiet()
     await settle(core)
 

@@ -131,7 +131,7 @@ async def test_subscribe_is_refused_for_now_while_documents_cannot_be_read(
 async def test_documents_that_find_a_bug_cost_their_watchers_alone(
     ruled: Core, commands: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = ruled.core.documents.read
+    read = ruled.core.parts.documents.read
     for aor in (ALICE, DAVE):
         put_rules(ruled, handled("allow"), aor=aor)
     ruled.store.documents[ALICE] += (document(b"", uri="broken"),)
@@ -141,7 +141,7 @@ async def test_documents_that_find_a_bug_cost_their_watchers_alone(
             raise RuntimeError("a bug")
         return read(aor, stored)
 
-    monkeypatch.setattr(ruled.core.documents, "read", broken)
+    monkeypatch.setattr(ruled.core.parts.documents, "read", broken)
 
     replies = await ruled.ask(commands.subscribe(), commands.subscribe(presentity=DAVE))
 

@@ -9,13 +9,17 @@ from lamplighter_runtime.membership import Directory
 from presence_core.answers import Answers
 from presence_core.authorizing import Authorizer
 from presence_core.commit import Committer
+from presence_core.commits import Commits, Gathered
 from presence_core.composing import Composer
 from presence_core.deliver import Teller
 from presence_core.handlers import Handlers
 from presence_core.loading import Loader
 from presence_core.metrics import Metrics
+from presence_core.parts import Parts
+from presence_core.presentities import Presentities, Worker
 from presence_core.publishing import Publishing
 from presence_core.registering import Registering
+from presence_core.serving import Serving
 from presence_core.settings import Settings
 from presence_core.shards import Shards
 from presence_core.store import Store
@@ -29,14 +33,8 @@ class Core:
     """The parts that somebody outside has to drive or ask."""
 
     packages: Registry
-    shards: Shards
-    committer: Committer
-    composer: Composer
-    teller: Teller
-    authorizer: Authorizer
-    watchers: Watchers
-    handlers: Handlers
-    documents: XcapDocuments
+    shards: Serving
+    parts: Parts
 
 
 def assemble(
@@ -49,7 +47,16 @@ def assemble(
     *,
     new_id: Callable[[], str],
 ) -> Core:
-    """Return a core that serves no shards yet. `new_id` returns 128 random bits as 32 hex digits."""
+    """Return a core that serves nothing yet. `new_id` returns 128 random bits as 32 hex digits."""
+
+    def parts(committer: Commits) -> Parts:
+        return _parts(settings, packages, bus, store, metrics, committer, new_id)
+
+    if settings.store == "database":
+        presentities = Presentities(settings, bus, store, directory)
+        front, *workers = [_gathering(parts) for _ in range(settings.database_connections + 1)]
+        presentities.use(front, workers)
+        return Core(packages=packages, shards=presentities, parts=front.parts)
     shards = Shards(settings, bus, store, directory)
     committer = Committer(
         store,
@@ -59,6 +66,25 @@ def assemble(
         period=settings.write_behind_seconds if settings.store == "write-behind" else 0.0,
         most=settings.write_behind_rows,
     )
+    one = parts(committer)
+    shards.use(one.handlers, one.teller, committer, one.loader, one.documents)
+    return Core(packages=packages, shards=shards, parts=one)
+
+
+def _gathering(parts: Callable[[Commits], Parts]) -> Worker:
+    gathered = Gathered()
+    return Worker(parts(gathered), gathered)
+
+
+def _parts(
+    settings: Settings,
+    packages: Registry,
+    bus: Bus,
+    store: Store,
+    metrics: Metrics,
+    committer: Commits,
+    new_id: Callable[[], str],
+) -> Parts:
     composer = Composer(packages, derived=settings.presence_from_dialog_domains, waiting_days=settings.waiting_days)
     teller = Teller(
         bus,
@@ -89,16 +115,7 @@ def assemble(
         watchers,
         documents,
     )
-    shards.use(
-        handlers,
-        teller,
-        committer,
-        Loader(packages, composer, teller, authorizer, watchers, metrics),
-        documents,
-    )
-    return Core(
-        packages=packages,
-        shards=shards,
+    return Parts(
         committer=committer,
         composer=composer,
         teller=teller,
@@ -106,4 +123,5 @@ def assemble(
         watchers=watchers,
         handlers=handlers,
         documents=documents,
+        loader=Loader(packages, composer, teller, authorizer, watchers, metrics),
     )

@@ -11,7 +11,7 @@ from event_packages.base import EventPackage
 from event_packages.errors import Forbidden
 from event_packages.registry import Registry
 from event_packages.rules.decision import Handling, next_change
-from presence_core.commit import Committer
+from presence_core.commits import Commits
 from presence_core.composing import published_documents
 from presence_core.deliver import Teller
 from presence_core.domain.authorization import Asker, Circumstances, Policy, Verdict, asker_of, judge, ruled
@@ -31,7 +31,7 @@ class Authorizer:
     """Decides about the watchers of the shards."""
 
     def __init__(
-        self, policy: Policy, packages: Registry, committer: Committer, teller: Teller, watchers: Watchers
+        self, policy: Policy, packages: Registry, committer: Commits, teller: Teller, watchers: Watchers
     ) -> None:
         self.policy = policy
         self._committer = committer

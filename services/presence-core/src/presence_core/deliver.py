@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from event_packages.base import Body
 from lamplighter_proto import Notify, Outcome, Target, subjects
 from lamplighter_runtime.bus import Bus
-from presence_core.commit import Committer
+from presence_core.commits import Commits
 from presence_core.composing import Composer
 from presence_core.domain.delivery import CSEQ_BLOCK, Consequence, Delivery, Patience, Seen
 from presence_core.domain.subscription import STATE_NAMES, Status, Subscription
@@ -39,7 +39,7 @@ class Teller:
     def __init__(
         self,
         bus: Bus,
-        committer: Committer,
+        committer: Commits,
         composer: Composer,
         metrics: Metrics,
         *,
@@ -72,6 +72,11 @@ class Teller:
     def offer(self, shard: Shard, delivery: Delivery) -> None:
         """Take note that a watcher may have to hear of its state."""
         self._offered[delivery.subscription.local_tag] = (shard, delivery)
+
+    def forget(self) -> None:
+        """Tell nothing of what was to be told."""
+        self._changed.clear()
+        self._offered.clear()
 
     def tell(self, now: float) -> None:
         """Send what has to be sent."""

@@ -56,7 +56,9 @@ def explain(
 ) -> Explanation:
     """Return what is decided about a watcher with these documents."""
     rulesets = documents.rules_of(package)
-    sphere = core.authorizer.sphere(shard, asker.presentity, now) if any(one.uses_sphere for one in rulesets) else ""
+    sphere = (
+        core.parts.authorizer.sphere(shard, asker.presentity, now) if any(one.uses_sphere for one in rulesets) else ""
+    )
     verdict = _verdict(core, package, asker, Circumstances(documents=documents, sphere=sphere, now=now))
     entry = _entry(core, shard, asker.presentity, package, now)
     view = verdict.view if verdict else None
@@ -66,7 +68,7 @@ def explain(
         presentity=asker.presentity,
         watcher=asker.watcher,
         event=package.name,
-        policy="rules" if core.authorizer.policy.rules else "open",
+        policy="rules" if core.parts.authorizer.policy.rules else "open",
         dry_run=dry_run,
         decision=_word(verdict.handling.name) if verdict else "forbidden",
         why=verdict.why if verdict else "only the presentity itself may watch this",
@@ -82,7 +84,7 @@ def explain(
 
 def _verdict(core: Core, package: EventPackage, asker: Asker, circumstances: Circumstances) -> Verdict | None:
     try:
-        return judge(package, asker, core.authorizer.policy, circumstances)
+        return judge(package, asker, core.parts.authorizer.policy, circumstances)
     except Forbidden:
         return None
 
@@ -92,7 +94,7 @@ def _entry(core: Core, shard: Shard, aor: str, package: EventPackage, now: float
     known = shard.entries.get((aor, package.name))
     entry = known or shard.entry(aor, package.name, package)
     if not entry.round:
-        core.composer.recompose(shard, entry, now)
+        core.parts.composer.recompose(shard, entry, now)
     shard.forget_if_idle((aor, package.name))
     return entry
 

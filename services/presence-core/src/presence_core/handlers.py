@@ -14,7 +14,7 @@ from event_packages.registry import Registry
 from lamplighter_proto import Command, Publish, Register, Subscribe
 from presence_core.answers import Answers
 from presence_core.authorizing import Authorizer
-from presence_core.commit import Committer
+from presence_core.commits import Commits
 from presence_core.deliver import Teller
 from presence_core.domain.keys import check_key
 from presence_core.publishing import Publishing
@@ -36,7 +36,7 @@ class Handlers:
         self,
         settings: Settings,
         registry: Registry,
-        committer: Committer,
+        committer: Commits,
         teller: Teller,
         answers: Answers,
         publishing: Publishing,

@@ -9,9 +9,11 @@ from fastapi.responses import RedirectResponse
 from lamplighter_proto.ownership import Member, shard_of
 from lamplighter_runtime.membership import Directory
 from presence_core.assembly import Core
+from presence_core.claims import SERVICE
+from presence_core.serving import Serving
 from presence_core.settings import Settings
 from presence_core.shard import Shard
-from presence_core.shards import SERVICE, Shards
+from presence_core.store import StoreError
 from presence_core.views import (
     KnownWatcherView,
     PresentityView,
@@ -33,14 +35,14 @@ class Service(Protocol):
 def add_routes(app: FastAPI, service: Service) -> None:
     """Add the operator's routes."""
 
-    def running() -> tuple[Shards, Directory]:
+    def running() -> tuple[Serving, Directory]:
         core, directory = started(service)
         return core.shards, directory
 
     @app.get("/presentities/{uri:path}", tags=["presence"], response_model=PresentityView)
     async def presentity(uri: str) -> object:
         """Show a presentity; another core's is redirected to."""
-        shard = owned(service, uri, f"/presentities/{quote(uri)}")
+        shard = await owned(service, uri, f"/presentities/{quote(uri)}")
         if isinstance(shard, RedirectResponse):
             return shard
         view = presentity_view(shard, uri, service.settings.instance)
@@ -51,7 +53,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
     @app.get("/watchers/{uri:path}", tags=["presence"], response_model=list[KnownWatcherView])
     async def watchers(uri: str) -> object:
         """Show who watches a presentity, and who is decided about or waits without a subscription."""
-        shard = owned(service, uri, f"/watchers/{quote(uri)}")
+        shard = await owned(service, uri, f"/watchers/{quote(uri)}")
         return shard if isinstance(shard, RedirectResponse) else watcher_views(shard, uri)
 
     @app.get("/subscriptions", tags=["presence"])
@@ -63,7 +65,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
         """List subscriptions of the shards that this core serves."""
         shards, _ = running()
         found: list[WatcherView] = []
-        for view in subscription_views(shards.served.values(), presentity, watcher):
+        for view in subscription_views(shards.memory(), presentity, watcher):
             if len(found) == limit:
                 break
             found.append(view)
@@ -88,12 +90,14 @@ def started(service: Service) -> tuple[Core, Directory]:
     return service.core, service.directory
 
 
-def owned(service: Service, aor: str, path: str) -> Shard | RedirectResponse:
-    """Return the shard of a presentity, or the way to the core that has it; 503 when none has."""
+async def owned(service: Service, aor: str, path: str) -> Shard | RedirectResponse:
+    """Return the memory of a presentity, or the way to the core that has it; 503 when none has."""
     core, directory = started(service)
-    number = shard_of(aor, service.settings.shards)
-    shard = core.shards.served.get(number)
-    return _elsewhere(directory, number, path) if shard is None else shard
+    try:
+        shard = await core.shards.find(aor)
+    except StoreError as error:
+        raise HTTPException(503, "the database cannot be reached") from error
+    return _elsewhere(directory, shard_of(aor, service.settings.shards), path) if shard is None else shard
 
 
 def _elsewhere(directory: Directory, number: int, path: str) -> RedirectResponse:

@@ -49,7 +49,7 @@ async def _explained(
         raise HTTPException(404, f"no event package {event!r}; there are: {', '.join(core.packages.names())}")
     asker = Asker(presentity=aor, watcher=_aor(watcher), uri=watcher)
     query = urlencode({"presentity": presentity, "watcher": watcher, "event": event})
-    shard = owned(service, aor, f"/explain?{query}")
+    shard = await owned(service, aor, f"/explain?{query}")
     if isinstance(shard, RedirectResponse):
         return shard
     documents = await _documents(core, shard, package, aor, rules)
@@ -68,10 +68,12 @@ async def _documents(core: Core, shard: Shard, package: EventPackage, aor: str, 
     documents = shard.documents.get(aor)
     if documents is None:
         try:
-            documents = await core.documents.stored(aor)
+            documents = await core.parts.documents.stored(aor)
         except StoreError as error:
             raise HTTPException(503, "the database cannot be reached") from error
     if rules is None or not package.rules:
         return documents
     others = [one for one in documents.stored if one.usage not in package.rules]
-    return core.documents.read(aor, [*others, XcapDocument(usage=package.rules[0], uri="request", etag="", body=rules)])
+    return core.parts.documents.read(
+        aor, [*others, XcapDocument(usage=package.rules[0], uri="request", etag="", body=rules)]
+    )

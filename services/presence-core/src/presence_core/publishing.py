@@ -6,7 +6,7 @@ from event_packages.base import EventPackage
 from lamplighter_proto import Hint, Publish, subjects
 from lamplighter_runtime.bus import Bus
 from presence_core.answers import Answers
-from presence_core.commit import Committer
+from presence_core.commits import Commits
 from presence_core.deliver import Teller
 from presence_core.domain.presentity import ETag, Published, decide_publish, expired, needed_endings
 from presence_core.settings import Settings
@@ -24,7 +24,7 @@ class Publishing:
         settings: Settings,
         bus: Bus,
         answers: Answers,
-        committer: Committer,
+        committer: Commits,
         teller: Teller,
         *,
         new_id: Callable[[], str],

@@ -2,7 +2,7 @@
 
 from lamplighter_proto import Register
 from presence_core.answers import Answers
-from presence_core.commit import Committer
+from presence_core.commits import Commits
 from presence_core.domain.registration import Registered, Registration, decide_register, forgotten
 from presence_core.settings import Settings
 from presence_core.shard import Due, Shard
@@ -12,7 +12,7 @@ from presence_core.store import StoredContact
 class Registering:
     """Handles REGISTER and the end of bindings."""
 
-    def __init__(self, settings: Settings, answers: Answers, committer: Committer) -> None:
+    def __init__(self, settings: Settings, answers: Answers, committer: Commits) -> None:
         self._answers = answers
         self._committer = committer
         self._bounds = settings.registrations

@@ -3,32 +3,30 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from event_packages.registry import discover
 from lamplighter_proto import FrameCodec, Outcome, Refresh, subjects
 from lamplighter_proto.commands import Command
 from lamplighter_proto.ownership import Member
-from lamplighter_runtime import clock
 from lamplighter_runtime.health import create_app, http_url
 from lamplighter_runtime.lifecycle import StartError
 from lamplighter_runtime.membership import Directory
 from lamplighter_runtime.metrics import Registry
 from lamplighter_runtime.nats_bus import NatsBus
 from presence_core.assembly import Core, assemble
-from presence_core.domain.presentity import TOMBSTONE_SECONDS
+from presence_core.claims import SERVICE
 from presence_core.http import add_routes
 from presence_core.http_explain import add_explain_routes
 from presence_core.metrics import Metrics
+from presence_core.serving import Serving
 from presence_core.settings import Settings
-from presence_core.shards import RETRY_SECONDS, SERVICE, Shards
+from presence_core.shard import Shard
+from presence_core.shards import RETRY_SECONDS
 from presence_core.storage.postgres import PostgresStore
 from presence_core.store import StoreError, WrongCluster
 
 logger = logging.getLogger(__name__)
-
-TICK_SECONDS = 0.1
-CLEAN_SECONDS = 30.0
 
 
 class PresenceCore:
@@ -44,6 +42,7 @@ class PresenceCore:
             self.settings.postgres_dsn,
             timeout=self.settings.postgres_timeout_seconds,
             dialect=self.settings.xcap_dialect,
+            connections=self.settings.database_connections,
         )
         self.core: Core | None = None
         self.bus: NatsBus | None = None
@@ -52,12 +51,11 @@ class PresenceCore:
         add_explain_routes(self.app, self)
 
     def _readiness(self) -> dict[str, bool]:
-        shards = self.core.shards if self.core else None
+        serving = self.core.shards.ready() if self.core else {"database": False, "shards": False}
         return {
             "bus": self.bus is not None and self.bus.connected,
             "directory": self.directory is not None and self.directory.synced,
-            "database": shards is not None and not shards.store_away,
-            "shards": shards is not None and shards.wanted() <= set(shards.served),
+            **serving,
         }
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -99,19 +97,18 @@ class PresenceCore:
 
     def _gauges(self, core: Core) -> None:
         shards = core.shards
-        sizes = {
-            "shards": lambda: len(shards.served),
-            "subscriptions": lambda: sum(len(shard.subscriptions) for shard in shards.served.values()),
-            "presentities": lambda: sum(len(shard.entries) for shard in shards.served.values()),
-            "parked_commands": lambda: sum(
-                len(parked.commands) for shard in shards.served.values() for parked in shard.parked.values()
-            ),
-            "notifies_in_flight": lambda: sum(len(shard.in_flight) for shard in shards.served.values()),
+        sizes: dict[str, Callable[[Shard], int]] = {
+            "shards": lambda _: 1,
+            "subscriptions": lambda shard: len(shard.subscriptions),
+            "presentities": lambda shard: len(shard.entries),
+            "parked_commands": lambda shard: sum(len(parked.commands) for parked in shard.parked.values()),
+            "notifies_in_flight": lambda shard: len(shard.in_flight),
         }
         for name, size in sizes.items():
-            self.registry.gauge(f"presence_core_{name}", f"Number of {name} here now.").set_function(size)
+            gauge = self.registry.gauge(f"presence_core_{name}", f"Number of {name} here now.")
+            gauge.set_function(lambda size=size: sum(map(size, shards.memory())))  # type: ignore[misc]
         pending = self.registry.gauge("presence_core_pending_changes", "What waits for a commit.")
-        pending.set_function(lambda: core.committer.waiting)
+        pending.set_function(lambda: core.parts.committer.waiting)
 
     async def _serve(self, bus: NatsBus, directory: Directory, core: Core, stop: asyncio.Event) -> None:
         settings, shards = self.settings, core.shards
@@ -123,18 +120,8 @@ class PresenceCore:
             subjects.core_refreshes(settings.instance), FrameCodec[Refresh](Refresh), shards.on_refreshes
         )
         await directory.announce(Member(service=SERVICE, instance=settings.instance, http=http_url(self.app)))
-        work = [
-            asyncio.create_task(core.committer.run(), name="commits"),
-            asyncio.create_task(shards.run(), name="shards"),
-            asyncio.create_task(shards.every(TICK_SECONDS, core.handlers.on_tick), name="ticks"),
-            asyncio.create_task(
-                shards.every(settings.progress_seconds, lambda shard, now: core.teller.save_all_progress(shard)),
-                name="progress",
-            ),
-            asyncio.create_task(self._clean_for_ever(shards), name="cleaner"),
-            asyncio.create_task(core.documents.run(), name="documents"),
-        ]
-        await self._until_stopped(work, stop, replaced)
+        work = {name: asyncio.create_task(one, name=name) for name, one in shards.work().items()}
+        await self._until_stopped(list(work.values()), stop, replaced)
         await self._leave(bus, directory, shards, work)
 
     async def _until_stopped(
@@ -150,25 +137,18 @@ class PresenceCore:
             logger.error("another process has our instance name", extra={"instance": self.settings.instance})
 
     async def _leave(
-        self, bus: NatsBus, directory: Directory, shards: Shards, work: "list[asyncio.Task[None]]"
+        self, bus: NatsBus, directory: Directory, shards: Serving, work: "Mapping[str, asyncio.Task[None]]"
     ) -> None:
-        committing, *others = work
-        for task in others:
-            task.cancel()
+        for name, task in work.items():
+            if name != "commits":
+                task.cancel()
         try:
             async with asyncio.timeout(self.settings.stop_seconds / 2):
-                await shards.release(list(shards.served))
+                await shards.leave()
         except Exception as error:
             logger.warning("shards not handed over", extra={"error": repr(error)})
-        committing.cancel()
+        for task in work.values():
+            task.cancel()
         await directory.close()
         await bus.close()
         await self.store.close()
-
-    async def _clean_for_ever(self, shards: Shards) -> None:
-        while True:
-            await asyncio.sleep(CLEAN_SECONDS)
-            try:
-                await self.store.clean(shards.epochs(), int(clock.wall()) - TOMBSTONE_SECONDS)
-            except StoreError as error:
-                logger.warning("not cleaned", extra={"error": str(error)})

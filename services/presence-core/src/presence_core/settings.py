@@ -30,9 +30,12 @@ class Settings(ServiceSettings):
         default="none", description="Who writes the table xcap: nobody, an XCAP server, or xcap-sync."
     )
     xcap_dialect: Dialect = Field(default="opensips", description="Whose numbers xcap.doc_type holds.")
-    store: Literal["write-through", "write-behind"] = Field(
-        default="write-through", description="A 2xx means: committed; or: in memory, committed with the next period."
+    store: Literal["write-through", "write-behind", "database"] = Field(
+        default="write-through",
+        description="A 2xx means: committed; or: in memory, committed with the next period; database: committed, and "
+        "each presentity is read from the database and locked there whenever it is used.",
     )
+    database_connections: int = Field(default=8, ge=1, description="store=database: transactions at a time.")
     write_behind_seconds: float = Field(
         default=5.0, gt=0, description="Period of store=write-behind: what a crash loses."
     )

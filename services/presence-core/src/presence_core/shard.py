@@ -99,6 +99,11 @@ class Entry:
         before.round = self.round
         return before
 
+    def inherit(self, before: "Entry") -> None:
+        """Go on where an entry of the same presentity and package was, so that who has the state is known."""
+        self.round = before.round if before.state == self.state else before.round + 1
+        self._seen, self.over, self.sphere = before._seen, before.over, before.sphere
+
     def _forget_views(self) -> None:
         used = {one.subscription.view for one in self.watchers.values()}
         self._seen = {view: seen for view, seen in self._seen.items() if view in used}

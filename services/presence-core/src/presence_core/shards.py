@@ -8,17 +8,19 @@ Rule 2: while NATS is away we keep what we have: the fence in the store keeps th
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 
 from nats.errors import Error as NatsError
 
 from lamplighter_proto import Command, Moved, Outcome, Refresh, subjects
-from lamplighter_proto.ownership import ShardOwner, ShardTable, chosen
+from lamplighter_proto.ownership import shard_of
 from lamplighter_runtime import clock
 from lamplighter_runtime.bus import Bus
-from lamplighter_runtime.membership import Directory, claimed
+from lamplighter_runtime.membership import Directory
+from presence_core.claims import Claims
 from presence_core.commit import Committer
 from presence_core.deliver import Teller
+from presence_core.domain.presentity import TOMBSTONE_SECONDS
 from presence_core.handlers import Handlers
 from presence_core.loading import Loader
 from presence_core.settings import Settings
@@ -28,8 +30,9 @@ from presence_core.xcap import XcapDocuments
 
 logger = logging.getLogger(__name__)
 
-SERVICE = "presence-core"
 RETRY_SECONDS = 0.25
+TICK_SECONDS = 0.1
+CLEAN_SECONDS = 30.0
 
 
 class Shards:
@@ -42,9 +45,8 @@ class Shards:
         self._me = settings.instance
         self._bus = bus
         self._store = store
-        self._directory = directory
         self._coming: dict[int, deque[Command]] = {}
-        self._claimed: set[int] = set()
+        self._claims = Claims(directory, settings.instance, settings.shards)
         self._wake = asyncio.Event()
         directory.on_members(self._wake.set)
         directory.on_change(self._on_change)
@@ -74,7 +76,7 @@ class Shards:
         waiting = self._coming.get(command.shard)
         if waiting is not None and len(waiting) < self._settings.waiting_commands and not self.store_away:
             waiting.append(command)
-        elif self._directory.owner_of(command.shard) == self._me:
+        elif self._claims.is_ours(command.shard):
             self._handlers.refuse(command)
         else:
             self._bus.send(subjects.edge_replies(command.edge), Moved(id=command.id, shard=command.shard))
@@ -114,9 +116,8 @@ class Shards:
         self._wake.set()
 
     def _on_change(self, shard: int) -> None:
-        owner = self._directory.owner_of(shard)
-        if owner != self._me:
-            self._claimed.discard(shard)
+        if not self._claims.is_ours(shard):
+            self._claims.claimed.discard(shard)
             self.drop([shard])
             for command in self._coming.pop(shard, ()):
                 self._not_served(command)
@@ -145,29 +146,23 @@ class Shards:
 
     def wanted(self) -> set[int]:
         """Return the shards that shall be ours; those we serve while we are not seen alive."""
-        alive = self._directory.view.alive(SERVICE)
-        if self._me not in alive:
-            return set(self.served) | (self._claimed - set(self._coming))
-        return {number for number in range(self._settings.shards) if chosen(number, alive) == self._me}
+        wanted = self._claims.wanted()
+        return set(self.served) | (self._claims.claimed - set(self._coming)) if wanted is None else wanted
 
     async def _balance(self) -> None:
         wanted = self.wanted()
         surplus = set(self.served) - wanted
         if surplus:
             await self.release(surplus)
-        missing = [number for number in wanted if number not in self.served and self._free(number)]
+        missing = [number for number in wanted if number not in self.served and self._claims.free(number)]
         if missing:
             await self._acquire(missing)
-
-    def _free(self, number: int) -> bool:
-        owner = self._directory.owner_of(number)
-        return owner in (None, self._me) or owner not in self._directory.view.alive(SERVICE)
 
     async def _acquire(self, numbers: list[int]) -> None:
         started = clock.monotonic()
         for number in numbers:
             self._coming.setdefault(number, deque())
-        table = await self._claim_in_table([number for number in numbers if number not in self._claimed])
+        table = await self._claims.claim([number for number in numbers if number not in self._claims.claimed])
         # The epochs of the store go on, whatever became of the table.
         least = {number: table.owners[number].epoch if number in table.owners else 1 for number in numbers}
         epochs = await self._store.claim(least, self._me)
@@ -176,7 +171,7 @@ class Shards:
         documents = await self._documents.load(rows)
         built = self._loader.build(rows, documents, epochs, clock.wall())
         # What another has claimed meanwhile is not ours.
-        self.served |= {number: shard for number, shard in built.items() if number in self._claimed}
+        self.served |= {number: shard for number, shard in built.items() if number in self._claims.claimed}
         logger.info(
             "shards loaded",
             extra={
@@ -190,21 +185,6 @@ class Shards:
             self.on_commands(list(self._coming.pop(number, ())))
         self._teller.tell(clock.wall())
 
-    async def _claim_in_table(self, numbers: list[int]) -> ShardTable:
-        """Write ourselves into the table, so that the edges send us what they hold."""
-        if numbers:
-
-            def change(table: ShardTable) -> ShardTable:
-                for number in numbers:
-                    table = claimed(table, number, self._me)
-                return table
-
-            await self._directory.change_table(change, self._settings.shards)
-            self._claimed.update(numbers)
-        table = self._directory.view.table
-        assert table is not None, "we have just written it"
-        return table
-
     async def release(self, numbers: Iterable[int]) -> None:
         """Hand shards over: save, forget, and say that they are free."""
         numbers = set(numbers)
@@ -215,13 +195,41 @@ class Shards:
         for number in numbers:
             self.served.pop(number, None)
         self._committer.forget(numbers)
-        self._claimed -= numbers
-        await self._directory.change_table(lambda table: _released(table, numbers, self._me), self._settings.shards)
+        await self._claims.release(numbers)
         logger.info("shards released", extra={"shards": len(numbers)})
 
-    # --- time
+    # --- for the service
 
-    async def every(self, seconds: float, work: Callable[[Shard, float], None]) -> None:
+    def ready(self) -> Mapping[str, bool]:
+        """Return whether the database is there and all that shall be ours is served."""
+        return {"database": not self.store_away, "shards": self.wanted() <= set(self.served)}
+
+    def memory(self) -> Iterable[Shard]:
+        """Return what is in memory."""
+        return self.served.values()
+
+    async def find(self, aor: str) -> Shard | None:
+        """Return the shard that a presentity is in; None for one that is not served here."""
+        return self.served.get(shard_of(aor, self._settings.shards))
+
+    def work(self) -> Mapping[str, Coroutine[object, object, None]]:
+        """Return what has to run, by name."""
+        return {
+            "commits": self._committer.run(),
+            "documents": self._documents.run(),
+            "shards": self.run(),
+            "ticks": self._every(TICK_SECONDS, self._handlers.on_tick),
+            "progress": self._every(
+                self._settings.progress_seconds, lambda shard, _: self._teller.save_all_progress(shard)
+            ),
+            "cleaner": self._clean_for_ever(),
+        }
+
+    async def leave(self) -> None:
+        """Hand everything over; the commits have to run until then."""
+        await self.release(list(self.served))
+
+    async def _every(self, seconds: float, work: Callable[[Shard, float], None]) -> None:
         """Do `work` on every shard again and again."""
         while True:
             await asyncio.sleep(seconds)
@@ -230,14 +238,11 @@ class Shards:
                 work(shard, now)
             self._teller.tell(now)
 
-    def epochs(self) -> Mapping[int, int]:
-        """Return the epochs of the shards we serve."""
-        return {number: shard.epoch for number, shard in self.served.items()}
-
-
-def _released(table: ShardTable, numbers: set[int], owner: str) -> ShardTable:
-    owners = dict(table.owners)
-    for number in numbers:
-        if number in owners and owners[number].owner == owner:
-            owners[number] = ShardOwner(owner="", epoch=owners[number].epoch)
-    return table.model_copy(update={"owners": owners})
+    async def _clean_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(CLEAN_SECONDS)
+            epochs = {number: shard.epoch for number, shard in self.served.items()}
+            try:
+                await self._store.clean(epochs, int(clock.wall()) - TOMBSTONE_SECONDS)
+            except StoreError as error:
+                logger.warning("not cleaned", extra={"error": str(error)})

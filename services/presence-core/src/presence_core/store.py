@@ -1,6 +1,7 @@
 """The store as the core sees it: the rows of a shard, and a batch of changes that is saved whole or not at all."""
 
 from collections.abc import Collection, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -138,6 +139,16 @@ class ShardRows:
     endings: list[Ending] = field(default_factory=list)
 
 
+class Locked(Protocol):
+    """A presentity that nobody else changes until the transaction ends."""
+
+    rows: ShardRows
+    documents: tuple[XcapDocument, ...]
+
+    async def save(self, changes: Changes) -> None:
+        """Add changes to the transaction."""
+
+
 class Store(Protocol):
     """Keeps the rows; every method but `close` raises StoreAway when the database cannot be reached."""
 
@@ -156,8 +167,20 @@ class Store(Protocol):
     async def save(self, changes: Changes) -> None:
         """Save a batch in one transaction; raise Fenced when an epoch of it is not the newest."""
 
+    def presentity(self, aor: str, shard: int) -> AbstractAsyncContextManager[Locked]:
+        """Lock a presentity and read its rows; what is saved in the block is committed at its end.
+
+        Any process may do so, whoever owns the shard; without an exception everything is committed, else nothing.
+        """
+
+    async def watched(self, shards: list[int]) -> list[str]:
+        """Return the presentities of shards about whose watchers something is stored."""
+
     async def clean(self, epochs: Mapping[int, int], before: int) -> int:
         """Delete publications and bindings of shards we own that ended before an epoch second."""
+
+    async def clean_all(self, shards: list[int], before: int) -> int:
+        """Delete publications and bindings of shards that ended before an epoch second, whoever owns them."""
 
     async def close(self) -> None:
         """Give back the connections."""

@@ -10,7 +10,7 @@ from lamplighter_proto import Subscribe
 from lamplighter_proto.ownership import aor_hash
 from presence_core.answers import Answers
 from presence_core.authorizing import Authorizer
-from presence_core.commit import Committer
+from presence_core.commits import Commits
 from presence_core.deliver import Teller
 from presence_core.domain.authorization import Verdict, asker_of, ruled
 from presence_core.domain.delivery import CSEQ_BLOCK, Delivery
@@ -27,7 +27,7 @@ class Subscribing:
         self,
         settings: Settings,
         answers: Answers,
-        committer: Committer,
+        committer: Commits,
         teller: Teller,
         authorizer: Authorizer,
         watchers: Watchers,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import cast
 
 from event_packages.base import EventPackage
 from event_packages.registry import Registry as Packages
@@ -12,10 +13,12 @@ from lamplighter_proto.ownership import ShardTable
 from lamplighter_runtime.bus import MemoryBus
 from lamplighter_runtime.metrics import Registry
 from presence_core.assembly import assemble
+from presence_core.commit import Committer
 from presence_core.domain.registration import Contact
 from presence_core.domain.subscription import Subscription
 from presence_core.metrics import Metrics
 from presence_core.settings import Settings
+from presence_core.shards import Shards
 from presence_core.storage.memory import MemoryStore
 from presence_core.store import Changes, StoreAway, StoredContact, StoredSubscription
 
@@ -116,14 +119,13 @@ class Core:
             metrics,
             new_id=lambda: f"{name}{next(ids):0{32 - len(name)}d}",
         )
-        self.shards, self.committer = self.core.shards, self.core.committer
-        self.teller, self.handlers = self.core.teller, self.core.handlers
+        self.shards, self.committer = cast(Shards, self.core.shards), cast(Committer, self.core.parts.committer)
+        self.teller, self.handlers = self.core.parts.teller, self.core.parts.handlers
 
     async def start(self) -> None:
         await self.bus.subscribe(subjects.NOTIFY, FrameCodec[Notify](Notify), self._on_notify)
         await self.bus.subscribe(subjects.edge_replies("edge-1"), FrameCodec[Answer | Moved](Reply), self._on_reply)
-        work = (self.committer.run(), self.shards.run(), self.core.documents.run())
-        self.tasks = [asyncio.create_task(one) for one in work]
+        self.tasks = [asyncio.create_task(one) for one in self.shards.work().values()]
         await self.until(lambda: bool(self.shards.served))
 
     async def die(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from event_packages.winfo import Watcher
-from presence_core.commit import Committer
+from presence_core.commits import Commits
 from presence_core.composing import SECONDS_PER_DAY, winfo_key
 from presence_core.deliver import Teller
 from presence_core.domain.subscription import Status, Subscription, ended
@@ -19,7 +19,7 @@ from presence_core.store import StoredWatcher
 class Watchers:
     """Keeps what is known of watchers, and tells of their changes."""
 
-    def __init__(self, committer: Committer, teller: Teller, *, waiting_days: int) -> None:
+    def __init__(self, committer: Commits, teller: Teller, *, waiting_days: int) -> None:
         self._committer = committer
         self._teller = teller
         self._waiting_seconds = waiting_days * SECONDS_PER_DAY

@@ -35,5 +35,9 @@ class Wheel(Generic[K]):
         self._tick = max(self._tick, last)
         return [key for tick in ticks for key in self._buckets.pop(tick)]
 
+    def next(self) -> float | None:
+        """Return when the next key comes up; None when none is set."""
+        return (min(self._buckets) * TICK) if self._buckets else None
+
     def __len__(self) -> int:
         return sum(len(bucket) for bucket in self._buckets.values())

@@ -1,7 +1,9 @@
 """The store in memory, for tests and the simulation: the same promises, the same refusals."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 
 from presence_core.domain.documents import XcapDocument
 from presence_core.domain.watcher import WatcherKey
@@ -20,6 +22,19 @@ from presence_core.store import (
 )
 
 
+@dataclass
+class LockedInMemory:
+    """A presentity that nobody else changes."""
+
+    rows: ShardRows
+    documents: tuple[XcapDocument, ...]
+    saved: list[Changes] = field(default_factory=list)
+
+    async def save(self, changes: Changes) -> None:
+        """Add changes to the transaction."""
+        self.saved.append(changes)
+
+
 class MemoryStore:
     """A Store whose rows outlive the cores that use it. `away` makes every call fail."""
 
@@ -32,6 +47,7 @@ class MemoryStore:
         self.contacts: dict[tuple[str, str], StoredContact] = {}
         self.watchers: dict[WatcherKey, StoredWatcher] = {}
         self.endings: dict[EndingKey, Ending] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
         self.documents: dict[str, tuple[XcapDocument, ...]] = {}
         """What `load_documents` finds, by presentity; for tests to fill."""
 
@@ -73,11 +89,47 @@ class MemoryStore:
         self._check()
         return {aor: tuple(sorted(self.documents.get(aor, ()), key=lambda document: document.uri)) for aor in aors}
 
+    @asynccontextmanager
+    async def presentity(self, aor: str, shard: int) -> AsyncIterator["LockedInMemory"]:
+        """Lock a presentity and read its rows; what is saved in the block is kept at its end."""
+        self._check()
+        async with self._locks.setdefault(aor, asyncio.Lock()):
+            locked = LockedInMemory(self._rows_of(aor), self.documents.get(aor, ()))
+            yield locked
+            self._check()
+            for changes in locked.saved:
+                self._keep(changes)
+
+    def _rows_of(self, aor: str) -> ShardRows:
+        publications = sorted(self.publications.values(), key=lambda row: row.publication.modified)
+        return ShardRows(
+            [_unparsed(row) for row in publications if row.aor == aor],
+            [row for row in self.subscriptions.values() if row.subscription.presentity == aor],
+            [row for row in self.contacts.values() if row.aor == aor],
+            [row for row in self.watchers.values() if row.watcher.presentity == aor],
+            [row for row in self.endings.values() if row.aor == aor],
+        )
+
+    async def watched(self, shards: list[int]) -> list[str]:
+        """Return the presentities of shards about whose watchers something is stored."""
+        self._check()
+        found = {row.subscription.presentity: row.shard for row in self.subscriptions.values()}
+        found |= {row.watcher.presentity: row.shard for row in self.watchers.values()}
+        return [aor for aor, shard in found.items() if shard in shards]
+
+    async def clean_all(self, shards: list[int], before: int) -> int:
+        """Delete publications and bindings of shards that ended before an epoch second, whoever owns them."""
+        self._check()
+        return self._clean(set(shards), before)
+
     async def save(self, changes: Changes) -> None:
         """Save a batch whole; raise Fenced when an epoch of it is not the newest."""
         self._check()
         if any(self.leases.get(shard, (0, ""))[0] != epoch for shard, epoch in changes.epochs.items()):
             raise Fenced
+        self._keep(changes)
+
+    def _keep(self, changes: Changes) -> None:
         self.publications |= changes.publications
         for tag, row in changes.subscriptions.items():
             self._save_subscription(tag, row)
@@ -105,6 +157,9 @@ class MemoryStore:
         """Delete publications and bindings of shards we own that ended before an epoch second."""
         self._check()
         ours = {shard for shard, epoch in epochs.items() if self.leases.get(shard, (0, ""))[0] == epoch}
+        return self._clean(ours, before)
+
+    def _clean(self, ours: set[int], before: int) -> int:
         ended = [
             key
             for key, row in self.publications.items()

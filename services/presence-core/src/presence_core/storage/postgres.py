@@ -15,12 +15,15 @@ from lamplighter_proto.ownership import shard_of
 from lamplighter_runtime.database import CONNECTION_ERRORS, load_migrations, load_queries, migrate
 from presence_core.domain.documents import XcapDocument
 from presence_core.storage import rows
+from presence_core.storage.locked import LockedPresentity, lock
 from presence_core.store import Changes, Fenced, ShardRows, StoreAway, WrongCluster
 
 logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
+    Executor = Connection | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
 
 _PACKAGE = "presence_core.storage"
 _AWAY = (
@@ -35,12 +38,14 @@ _AWAY = (
 class PostgresStore:
     """A Store over two connections, one that only saves and one for the rest, each made again when it breaks."""
 
-    def __init__(self, dsn: str, *, timeout: float, dialect: Dialect = "opensips") -> None:
+    def __init__(self, dsn: str, *, timeout: float, dialect: Dialect = "opensips", connections: int = 8) -> None:
         self._dsn = dsn
         self._timeout = timeout
         self._usages = USAGES[dialect]
         self._sql = load_queries(_PACKAGE)
         self._connections: dict[str, Connection] = {}
+        self._pool: Pool | None = None
+        self._pool_size = connections
         self._saver: asyncpg.Record | None = None
         """Process and start of the backend that saves."""
         self._turns = {"save": asyncio.Lock(), "rest": asyncio.Lock()}
@@ -134,7 +139,7 @@ class PostgresStore:
                 async with connection.transaction():
                     await self._save_all(connection, changes)
 
-    async def _save_all(self, connection: Connection, changes: Changes) -> None:
+    async def _save_all(self, connection: Executor, changes: Changes) -> None:
         shards, epochs = list(changes.epochs), list(changes.epochs.values())
         if await connection.fetchval(self._sql["held"], shards, epochs) != len(shards):
             raise Fenced
@@ -153,7 +158,7 @@ class PostgresStore:
         await self._save_watchers(connection, changes)
         await self._save_endings(connection, changes)
 
-    async def _save_watchers(self, connection: Connection, changes: Changes) -> None:
+    async def _save_watchers(self, connection: Executor, changes: Changes) -> None:
         if changes.watchers:
             watchers = rows.columns(map(rows.watcher_row, changes.watchers.values()), 11)
             await connection.execute(self._sql["save_watchers"], *watchers)
@@ -161,7 +166,7 @@ class PostgresStore:
             gone = rows.columns(map(rows.watcher_key, changes.gone_watchers), 4)
             await connection.execute(self._sql["delete_watchers"], *gone)
 
-    async def _save_endings(self, connection: Connection, changes: Changes) -> None:
+    async def _save_endings(self, connection: Executor, changes: Changes) -> None:
         if changes.endings:
             endings = rows.columns(map(rows.ending_row, changes.endings.values()), 6)
             await connection.execute(self._sql["save_endings"], *endings)
@@ -169,22 +174,60 @@ class PostgresStore:
             gone = rows.columns(map(rows.ending_key, changes.gone_endings), 4)
             await connection.execute(self._sql["delete_endings"], *gone)
 
-    async def _save_publications(self, connection: Connection, changes: Changes) -> None:
+    async def _save_publications(self, connection: Executor, changes: Changes) -> None:
         table = rows.columns(map(rows.publication_row, changes.publications.values()), 15)
         await self._fenced(connection, "save_publications", changes, table, len(changes.publications))
 
-    async def _save_subscriptions(self, connection: Connection, changes: Changes) -> None:
+    async def _save_subscriptions(self, connection: Executor, changes: Changes) -> None:
         table = rows.columns(map(rows.subscription_row, changes.subscriptions.values()), 32)
         await self._fenced(connection, "save_subscriptions", changes, table, len(changes.subscriptions))
 
     async def _fenced(
-        self, connection: Connection, name: str, changes: Changes, table: rows.Columns, expected: int
+        self, connection: Executor, name: str, changes: Changes, table: rows.Columns, expected: int
     ) -> None:
         """Run a statement that carries the fence; raise Fenced when it wrote fewer rows than it was given."""
         shards, epochs = list(changes.epochs), list(changes.epochs.values())
         status = await connection.execute(self._sql[name], shards, epochs, *table)
         if int(status.rpartition(" ")[2]) != expected:
             raise Fenced
+
+    @asynccontextmanager
+    async def presentity(self, aor: str, shard: int) -> AsyncIterator[LockedPresentity]:
+        """Lock a presentity and read its rows; commit at the end what is saved in the block."""
+        try:
+            pool = await self._connections_pool()
+            async with pool.acquire(timeout=self._timeout) as connection, connection.transaction():
+                yield await lock(connection, self._sql, aor, shard, self._usages, self._save_all)
+        except _AWAY as error:
+            raise StoreAway(repr(error)) from error
+
+    async def _connections_pool(self) -> Pool:
+        if self._pool is None:
+            # Who stands still with a presentity locked loses it.
+            patience = {"idle_in_transaction_session_timeout": f"{int(self._timeout * 1000)}"}
+            self._pool = asyncpg.create_pool(
+                self._dsn,
+                min_size=0,
+                max_size=self._pool_size,
+                timeout=self._timeout,
+                command_timeout=self._timeout,
+                server_settings=patience,
+            )
+            await self._pool
+        return self._pool
+
+    async def watched(self, shards: list[int]) -> list[str]:
+        """Return the presentities of shards about whose watchers something is stored."""
+        async with self._connection("rest") as connection:
+            await self._adopt(connection)
+            return [row["presentity_uri"] for row in await connection.fetch(self._sql["watched"], shards)]
+
+    async def clean_all(self, shards: list[int], before: int) -> int:
+        """Delete publications and bindings of shards that ended before an epoch second, whoever owns them."""
+        async with self._connection("rest") as connection:
+            first = await connection.execute(self._sql["clean_all_publications"], shards, before)
+            second = await connection.execute(self._sql["clean_all_contacts"], shards, before)
+        return sum(int(status.rpartition(" ")[2]) for status in (first, second))
 
     async def clean(self, epochs: Mapping[int, int], before: int) -> int:
         """Delete publications and bindings of shards we own that ended before an epoch second."""
@@ -202,3 +245,5 @@ class PostgresStore:
             except (*CONNECTION_ERRORS, TimeoutError):
                 connection.terminate()
         self._connections.clear()
+        if self._pool is not None:
+            self._pool.terminate()
