@@ -1,0 +1,140 @@
+"""One run of one seed: a system, its clients, faults for a while, then quiet; and what it found."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from .agent import Agent
+from .faults import Faults
+from .promises import Broken
+from .publisher import Clock, Publisher
+from .quiet import check_end
+from .watcher import Watcher
+from .world import CORES, EDGES, NOTIFIERS, World, edge_address
+
+PRESENTITIES = 4
+WATCHERS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run is made of; times in simulated seconds."""
+
+    edges: int = 2
+    cores: int = 3
+    notifiers: int = 2
+    faults: bool = True
+    busy: float = 60.0
+    """How long faults happen."""
+    quiet: float = 50.0
+    """How long everything works before the end is looked at; longer than a publication lives."""
+
+
+@dataclass
+class Report:
+    """What became of a run."""
+
+    seed: int
+    seconds: float = 0.0
+    counts: dict[str, int] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+    trace: list[str] = field(default_factory=list)
+    digest: str = ""
+
+
+class Run:
+    """A world and its clients."""
+
+    def __init__(self, seed: int, plan: Plan) -> None:
+        self.seed, self.plan = seed, plan
+        self.world = World(seed)
+        self.publishers: list[Publisher] = []
+        self.watchers: list[Watcher] = []
+        self._least = {"PUBLICATION_EXPIRES_MIN_SECONDS": "5", "SUBSCRIPTION_EXPIRES_MIN_SECONDS": "5"}
+        self.world.settings[CORES].update(self._least)
+
+    def report(self) -> Report:
+        """Run it."""
+        world = self.world
+        with world.entered():
+            asyncio.set_event_loop(world.loop)
+            try:
+                world.loop.run_until_complete(self._run())
+            except Broken:
+                pass
+            finally:
+                asyncio.set_event_loop(None)
+            counts = world.counts | self._counted()
+        return Report(
+            self.seed, world.loop.time(), counts, world.promises.broken, world.trace.lines(), world.trace.digest
+        )
+
+    def _counted(self) -> dict[str, int]:
+        network, server, database = self.world.network, self.world.server, self.world.database
+        return {
+            "publishes accepted": sum(one.accepted for one in self.publishers),
+            "subscribes accepted": sum(one.accepted for one in self.watchers),
+            "notifies taken": sum(one.notified for one in self.watchers),
+            "notifies repeated": sum(one.repeats for one in self.watchers),
+            "datagrams lost": network.lost,
+            "datagrams doubled": network.doubled,
+            "frames lost": server.lost,
+            "frames doubled": server.doubled,
+            "commits refused": database.refused,
+            "commits in doubt": database.doubtful,
+        }
+
+    async def _run(self) -> None:
+        plan, world = self.plan, self.world
+        kinds = ((CORES, "core", plan.cores), (NOTIFIERS, "notifier", plan.notifiers), (EDGES, "edge", plan.edges))
+        for kind, name, number in kinds:
+            for index in range(number):
+                world.start(kind, f"{name}-{index + 1}")
+        await asyncio.sleep(1.0)
+        clients = [asyncio.create_task(work) for work in self._clients()]
+        faults = Faults(world, plan.cores) if plan.faults else None
+        if faults is not None:
+            clients.append(asyncio.create_task(faults.run()))
+        await self._watched(plan.busy, clients)
+        if faults is not None:
+            clients.pop().cancel()
+            await faults.end()
+        for client in (*self.publishers, *self.watchers):
+            client.calm = True
+        await self._watched(plan.quiet, clients)
+        await check_end(world, self.watchers)
+        self._raise(clients)
+
+    async def _watched(self, seconds: float, clients: "list[asyncio.Task[None]]") -> None:
+        end = self.world.loop.time() + seconds
+        while self.world.loop.time() < end:
+            await asyncio.sleep(0.5)
+            self._raise(clients)
+
+    def _raise(self, clients: "list[asyncio.Task[None]]") -> None:
+        for member in list(self.world.members.values()):
+            if member.work.done() and not member.stop.is_set():
+                self.world.promises.violated(f"{member.name} ended: {member.work.exception()!r}")
+        for client in clients:
+            if client.done():
+                client.result()
+        if self.world.promises.broken:
+            raise Broken(self.world.promises.broken[0])
+
+    def _clients(self):  # type: ignore[no-untyped-def]
+        world, plan, clock = self.world, self.plan, Clock()
+        edges = [edge_address(f"edge-{index + 1}") for index in range(plan.edges)]
+        events = ("presence", "dialog")
+
+        def agent(name: str, number: int) -> Agent:
+            return Agent(world.network, world.random, name, (f"198.51.100.{number}", 5060), world.trace.note)
+
+        for index in range(PRESENTITIES):
+            self.publishers.append(
+                Publisher(agent(f"p{index}", index), world.promises, events[index % 2], edges, clock)
+            )
+        for index in range(WATCHERS):
+            publisher = self.publishers[index % PRESENTITIES]
+            presentity = f"sip:p{index % PRESENTITIES}@example.com"
+            one = Watcher(agent(f"w{index}", 100 + index), world.promises, presentity, publisher.event, edges, clock)
+            self.watchers.append(one)
+        return [one.run() for one in (*self.publishers, *self.watchers)]
