@@ -16,7 +16,7 @@ from presence_core.handlers import Handlers
 from presence_core.loading import Loader
 from presence_core.metrics import Metrics
 from presence_core.parts import Parts
-from presence_core.presentities import Presentities, Worker
+from presence_core.presentities import Presentities
 from presence_core.publishing import Publishing
 from presence_core.registering import Registering
 from presence_core.serving import Serving
@@ -24,6 +24,7 @@ from presence_core.settings import Settings
 from presence_core.shards import Shards
 from presence_core.store import Store
 from presence_core.subscribing import Subscribing
+from presence_core.turns import Worker
 from presence_core.watching import Watchers
 from presence_core.xcap import XcapDocuments
 

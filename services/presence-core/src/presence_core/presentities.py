@@ -1,77 +1,32 @@
-"""`store=database` (design §4): a presentity is locked, read, decided about and saved in one transaction.
+"""`store=database` (design §4): presentities are used one by one, each in a transaction of its own.
 
-Any core serves any presentity; the table of owners only routes, so that one core usually has it in memory.
-
-Rule 1: of what is in memory only how far our NOTIFYs have come is trusted, and that while no other core has sent any.
-Rule 2: what is to be told is told after the commit, and what has to be saved for it waits for the next turn.
+Any core serves any presentity; the table of owners only routes, so that one core usually has it in memory and minds
+its timers.
 """
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Coroutine, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from nats.errors import Error as NatsError
 
-from lamplighter_proto import Command, Outcome, Refresh, Refreshed, Register, Wanted, subjects
+from lamplighter_proto import Command, Outcome, Refresh, Register
 from lamplighter_proto.ownership import shard_of
 from lamplighter_runtime import clock
 from lamplighter_runtime.bus import Bus
 from lamplighter_runtime.membership import Directory
 from presence_core.claims import Claims
-from presence_core.commits import Action, Gathered
-from presence_core.domain.documents import NO_DOCUMENTS, Documents
 from presence_core.domain.presentity import TOMBSTONE_SECONDS
-from presence_core.merging import merged
-from presence_core.parts import Parts
 from presence_core.settings import Settings
 from presence_core.shard import Shard
-from presence_core.store import Changes, Locked, Store, StoreAway, StoreError
+from presence_core.store import Store, StoreError
+from presence_core.turns import InUse, Turns, Worker
 
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.2
 RETRY_SECONDS = 0.5
 CLEAN_SECONDS = 30.0
-WANTED_SECONDS = 3600.0
-
-
-class Worker(NamedTuple):
-    """Parts for one transaction at a time, and what they gather for it."""
-
-    parts: Parts
-    gathered: Gathered
-
-
-@dataclass(slots=True, eq=False)
-class InUse:
-    """A presentity that somebody is busy with, or whose watchers are here."""
-
-    aor: str
-    number: int
-    shard: Shard | None = None
-    commands: deque[Command] = field(default_factory=deque)
-    refreshes: list[Refresh] = field(default_factory=list)
-    look: bool = False
-    """Whether it has to be looked at without a command."""
-    gone: set[str] = field(default_factory=set)
-    """Local tags of subscriptions whose last NOTIFY is settled."""
-    unsaved: set[str] = field(default_factory=set)
-    """Local tags whose progress has to be saved."""
-    busy: bool = False
-    in_doubt: bool = False
-    """Whether a commit is begun of which we do not know the end."""
-    wanted_at: float = 0.0
-    refreshed: asyncio.Event = field(default_factory=asyncio.Event)
-    documents: Documents = NO_DOCUMENTS
-
-    @property
-    def waiting(self) -> bool:
-        """Return whether there is something to do."""
-        return bool(self.commands or self.refreshes or self.look or self.gone or self.unsaved)
 
 
 class Presentities:
@@ -79,12 +34,10 @@ class Presentities:
 
     def __init__(self, settings: Settings, bus: Bus, store: Store, directory: Directory) -> None:
         self._settings = settings
-        self._bus = bus
         self._store = store
         self._claims = Claims(directory, settings.instance, settings.shards)
         self._uses: dict[str, InUse] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._away = False
+        self._turns = Turns(settings, bus, store, self._rest)
         self._taken: set[int] = set()
         """Shards whose watchers we have taken over."""
         self._wake = asyncio.Event()
@@ -93,10 +46,7 @@ class Presentities:
 
     def use(self, front: Worker, workers: Iterable[Worker]) -> None:
         """Take the parts for what needs no transaction, and those for transactions, one each."""
-        self._front = front
-        self._workers: asyncio.Queue[Worker] = asyncio.Queue()
-        for worker in workers:
-            self._workers.put_nowait(worker)
+        self._turns.use(front, workers)
 
     # --- messages
 
@@ -105,10 +55,10 @@ class Presentities:
         for command in commands:
             use = self._use(command.aor if isinstance(command, Register) else command.presentity)
             if len(use.commands) >= self._settings.waiting_commands:
-                self._front.parts.handlers.refuse(command)
+                self._turns.front.parts.handlers.refuse(command)
             else:
                 use.commands.append(command)
-                self._begin(use)
+                self._turns.begin(use)
 
     def on_refreshes(self, refreshes: list[Refresh]) -> None:
         """Look again at presentities whose documents may have changed; each is read at its next use anyway."""
@@ -119,9 +69,9 @@ class Presentities:
                 use.look = True
                 use.refreshed.set()
                 use.refreshes += [refresh] if refresh.presentity else []
-                self._begin(use)
+                self._turns.begin(use)
             if not known or not refresh.presentity:
-                self._confirm(refresh)
+                self._turns.confirm(refresh)
 
     def on_outcomes(self, outcomes: list[Outcome]) -> None:
         """Take the outcomes of a frame."""
@@ -129,130 +79,16 @@ class Presentities:
         for outcome in outcomes:
             use = self._uses.get(outcome.presentity)
             if use is not None and use.shard is not None:
-                self._front.parts.teller.on_outcome(use.shard, outcome, now)
-                self._tell(self._front, use, now)
+                self._turns.front.parts.teller.on_outcome(use.shard, outcome, now)
+                self._turns.tell(self._turns.front, use, now)
 
-    def _confirm(self, refresh: Refresh) -> None:
-        self._bus.send(subjects.xcap_replies(refresh.xcap_sync), Refreshed(id=refresh.id))
-
-    def _tell(self, worker: Worker, use: InUse, now: float) -> None:
-        """Tell what is to be told; what has to be saved for it is for the next turn."""
-        worker.parts.teller.tell(now)
-        changes, _ = worker.gathered.take()
-        use.gone.update(changes.gone)
-        use.unsaved.update(changes.progress)
-        # Decisions that came up are made again, from the rows.
-        use.look = use.look or changes.rows() > len(changes.gone) + len(changes.progress)
-        self._begin(use)
-
-    # --- turns
+    # --- in use
 
     def _use(self, aor: str) -> InUse:
         use = self._uses.get(aor)
         if use is None:
             use = self._uses[aor] = InUse(aor, shard_of(aor, self._settings.shards))
         return use
-
-    def _begin(self, use: InUse) -> None:
-        if use.waiting and not use.busy:
-            use.busy = True
-            task = asyncio.get_running_loop().create_task(self._work(use))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _work(self, use: InUse) -> None:
-        """Take turns for as long as there is something to do."""
-        try:
-            while use.waiting:
-                worker = await self._workers.get()
-                try:
-                    await self._turn(worker, use)
-                finally:
-                    worker.parts.teller.forget()
-                    worker.gathered.take()
-                    self._workers.put_nowait(worker)
-        finally:
-            use.busy = False
-            self._rest(use)
-
-    async def _turn(self, worker: Worker, use: InUse) -> None:
-        commands, use.commands = list(use.commands), deque()
-        refreshes, use.refreshes, use.look = use.refreshes, [], False
-        try:
-            await self._wait_for_documents(use, commands)
-            actions = await self._transaction(worker, use, commands)
-        except Exception as error:
-            self._failed(use, commands, error)
-            await asyncio.sleep(RETRY_SECONDS)
-            return
-        self._away = False
-        now = clock.wall()
-        for action in actions:
-            action()
-        self._tell(worker, use, now)
-        for refresh in refreshes:
-            self._confirm(refresh)
-
-    async def _transaction(self, worker: Worker, use: InUse, commands: list[Command]) -> list[Action]:
-        async with self._store.presentity(use.aor, use.number) as locked:
-            now = clock.wall()
-            self._read(worker, use, locked, now)
-            changes, actions = self._decide(worker, use, commands, now)
-            if changes.rows():
-                use.in_doubt = True
-                await locked.save(changes)
-        use.in_doubt = False
-        return actions
-
-    def _read(self, worker: Worker, use: InUse, locked: Locked, now: float) -> None:
-        """Make the memory of a presentity of its rows, and of what we know of our NOTIFYs."""
-        parts = worker.parts
-        if use.documents.stored != locked.documents:
-            use.documents = parts.documents.read(use.aor, locked.documents)
-        documents = {use.aor: use.documents}
-        fresh = parts.loader.build(locked.rows, documents, {use.number: 0}, now)[use.number]
-        if self._settings.xcap != "none":
-            fresh.documents[use.aor] = use.documents
-        use.shard = merged(use.shard, fresh)
-        for delivery in use.shard.deliveries.values():
-            parts.teller.offer(use.shard, delivery)
-
-    def _decide(self, worker: Worker, use: InUse, commands: list[Command], now: float) -> tuple[Changes, list[Action]]:
-        shard, parts = use.shard, worker.parts
-        assert shard is not None
-        parts.handlers.on_tick(shard, now)
-        for command in commands:
-            parts.handlers.handle(shard, command, now)
-        gone, use.gone = use.gone, set()
-        for tag in gone:
-            parts.teller.remove(shard, tag, now)
-        unsaved, use.unsaved = use.unsaved, set()
-        for tag in unsaved & shard.deliveries.keys():
-            parts.teller.save_progress(shard, tag, shard.deliveries[tag])
-        return worker.gathered.take()
-
-    def _failed(self, use: InUse, commands: list[Command], error: Exception) -> None:
-        """Forget what may not be so; what is in doubt is not answered, and is known when the edge asks again."""
-        use.shard, use.look = None, True
-        if not isinstance(error, StoreError):
-            logger.error("presentity not served", exc_info=error, extra={"presentity": use.aor})
-            use.look = False
-        self._away = self._away or isinstance(error, StoreAway)
-        in_doubt, use.in_doubt = use.in_doubt, False
-        for command in commands if not in_doubt else ():
-            self._front.parts.handlers.refuse(command)
-
-    async def _wait_for_documents(self, use: InUse, commands: list[Command]) -> None:
-        """Have documents fetched for who is watched, and wait for them the first time."""
-        now = clock.wall()
-        if self._settings.xcap != "client" or not commands or now - use.wanted_at < WANTED_SECONDS:
-            return
-        first, use.wanted_at = not use.wanted_at, now
-        self._bus.send(subjects.XCAP, Wanted(presentity=use.aor))
-        if first:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.fetch_wait_seconds):
-                    await use.refreshed.wait()
 
     def _rest(self, use: InUse) -> None:
         """Keep what has watchers here until something is due; forget the rest."""
@@ -266,26 +102,18 @@ class Presentities:
     def ready(self) -> Mapping[str, bool]:
         """Return whether the database is there and the watchers of our shards are taken over."""
         wanted = self._claims.wanted()
-        return {"database": not self._away, "shards": wanted is None or wanted <= self._taken}
+        return {"database": not self._turns.away, "shards": wanted is None or wanted <= self._taken}
 
     def memory(self) -> Iterable[Shard]:
         """Return what is in memory."""
         return [use.shard for use in self._uses.values() if use.shard is not None]
 
     async def find(self, aor: str) -> Shard | None:
-        """Read a presentity as it is now; raise StoreError."""
-        number = shard_of(aor, self._settings.shards)
-        worker = await self._workers.get()
-        try:
-            use = InUse(aor, number, self._uses[aor].shard if aor in self._uses else None)
-            if use.shard is None:
-                async with self._store.presentity(aor, number) as locked:
-                    self._read(worker, use, locked, clock.wall())
-        finally:
-            worker.parts.teller.forget()
-            worker.gathered.take()
-            self._workers.put_nowait(worker)
-        return use.shard
+        """Return the memory of a presentity, read if it is not there; raise StoreError."""
+        use = self._uses.get(aor)
+        if use is not None and use.shard is not None:
+            return use.shard
+        return await self._turns.look(aor, shard_of(aor, self._settings.shards))
 
     def work(self) -> Mapping[str, Coroutine[object, object, None]]:
         """Return what has to run, by name."""
@@ -295,8 +123,8 @@ class Presentities:
         """Finish what is begun, save how far NOTIFYs have come, and say that our shards are free."""
         for use in list(self._uses.values()):
             self._save_progress(use)
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        while self._turns.tasks:
+            await asyncio.wait(self._turns.tasks)
         await self._claims.release(self._claims.claimed)
 
     async def _claim_for_ever(self) -> None:
@@ -304,7 +132,7 @@ class Presentities:
             try:
                 await self._balance()
             except (StoreError, NatsError, TimeoutError) as error:
-                self._away = self._away or isinstance(error, StoreError)
+                self._turns.away = self._turns.away or isinstance(error, StoreError)
                 logger.warning("shards not claimed", extra={"error": repr(error)})
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
@@ -329,7 +157,7 @@ class Presentities:
             for aor in await self._store.watched(missing):
                 use = self._use(aor)
                 use.look = True
-                self._begin(use)
+                self._turns.begin(use)
             self._taken.update(missing)
 
     def _forget(self, numbers: Iterable[int]) -> None:
@@ -355,19 +183,19 @@ class Presentities:
         if shard is None or use.busy:
             return
         if shard.in_flight:
-            self._front.parts.teller.sweep(shard, now)
-            self._tell(self._front, use, now)
+            self._turns.front.parts.teller.sweep(shard, now)
+            self._turns.tell(self._turns.front, use, now)
         if saving:
             self._save_progress(use)
         elif (at := shard.wheel.next()) is not None and at <= now:
             use.look = True
-            self._begin(use)
+            self._turns.begin(use)
 
     def _save_progress(self, use: InUse) -> None:
         if use.shard is not None and use.shard.unsaved:
             use.unsaved |= use.shard.unsaved
             use.shard.unsaved.clear()
-            self._begin(use)
+            self._turns.begin(use)
 
     async def _clean_for_ever(self) -> None:
         while True:

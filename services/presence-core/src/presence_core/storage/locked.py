@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -32,22 +33,42 @@ class LockedPresentity:
         await self._save(self._connection, changes)
 
 
-async def lock(
-    connection: Connection, sql: Mapping[str, str], aor: str, shard: int, usages: Mapping[int, str], save: Save
+@asynccontextmanager
+async def locked(connection: Connection, aor: str) -> AsyncIterator[None]:
+    """Hold the lock of a presentity for one transaction; begin and lock are one message."""
+    await connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock({_key(aor)})")
+    try:
+        yield
+    except BaseException:
+        await connection.execute("ROLLBACK")
+        raise
+    await connection.execute("COMMIT")
+
+
+async def read(
+    connection: Connection, sql: Mapping[str, str], aor: str, shard: int, usages: Mapping[int, str] | None, save: Save
 ) -> LockedPresentity:
-    """Wait for the lock of a presentity, and read it."""
-    await connection.execute(sql["lock"], _key(aor))
+    """Read a presentity that is locked; its XCAP documents where somebody wants them (`usages`)."""
     user = rows.split_aor(aor)
+    row = await connection.fetchrow(sql["presentity"], aor, *user)
+    assert row is not None, "a query without FROM has one row"
+    found = await connection.fetch(sql["load_documents"], [user[0]], [user[1]]) if usages else []
     stored = ShardRows(
-        [rows.publication(row) for row in await connection.fetch(sql["publications_of"], *user, shard)],
-        [rows.subscription(row) for row in await connection.fetch(sql["subscriptions_of"], aor, shard)],
-        [rows.contact(row) for row in await connection.fetch(sql["contacts_of"], *user, shard)],
-        [rows.watcher(row) for row in await connection.fetch(sql["watchers_of"], aor, shard)],
-        [rows.ending(row) for row in await connection.fetch(sql["endings_of"], *user, shard)],
+        [rows.publication(one) for one in _of(row["publications"], shard)],
+        [rows.subscription(one) for one in _of(row["subscriptions"], shard)],
+        [rows.contact(one) for one in _of(row["contacts"], shard)],
+        [rows.watcher(one) for one in _of(row["watchers"], shard)],
+        [rows.ending(one) for one in _of(row["endings"], shard)],
     )
-    found = await connection.fetch(sql["load_documents"], [user[0]], [user[1]])
-    documents = [rows.document(row, usages[row["doc_type"]]) for row in found if row["doc_type"] in usages]
+    documents = [
+        rows.document(one, (usages or {})[one["doc_type"]]) for one in found if one["doc_type"] in (usages or {})
+    ]
     return LockedPresentity(stored, tuple(documents), connection, save)
+
+
+def _of(found: list[rows.Row] | None, shard: int) -> list[rows.Row]:
+    """Return rows of whatever shard they say they are."""
+    return [{**one, "shard": shard} for one in found or ()]
 
 
 def _key(aor: str) -> int:

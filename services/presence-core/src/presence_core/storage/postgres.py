@@ -15,7 +15,7 @@ from lamplighter_proto.ownership import shard_of
 from lamplighter_runtime.database import CONNECTION_ERRORS, load_migrations, load_queries, migrate
 from presence_core.domain.documents import XcapDocument
 from presence_core.storage import rows
-from presence_core.storage.locked import LockedPresentity, lock
+from presence_core.storage.locked import LockedPresentity, locked, read
 from presence_core.store import Changes, Fenced, ShardRows, StoreAway, WrongCluster
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,10 @@ _AWAY = (
     asyncpg.ReadOnlySQLTransactionError,
 )
 """What passes by itself: also a full disk, too many connections, and a standby that is not promoted yet."""
+
+
+async def _nothing(connection: Connection) -> None:
+    """Leave a connection as it is: a transaction leaves nothing behind but its rows."""
 
 
 class PostgresStore:
@@ -196,8 +200,8 @@ class PostgresStore:
         """Lock a presentity and read its rows; commit at the end what is saved in the block."""
         try:
             pool = await self._connections_pool()
-            async with pool.acquire(timeout=self._timeout) as connection, connection.transaction():
-                yield await lock(connection, self._sql, aor, shard, self._usages, self._save_all)
+            async with pool.acquire(timeout=self._timeout) as connection, locked(connection, aor):
+                yield await read(connection, self._sql, aor, shard, self._usages, self._save_all)
         except _AWAY as error:
             raise StoreAway(repr(error)) from error
 
@@ -212,6 +216,7 @@ class PostgresStore:
                 timeout=self._timeout,
                 command_timeout=self._timeout,
                 server_settings=patience,
+                reset=_nothing,
             )
             await self._pool
         return self._pool

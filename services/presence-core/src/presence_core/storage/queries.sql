@@ -178,10 +178,6 @@ WHERE l.shard = w.shard AND l.epoch = w.epoch AND p.shard = l.shard
 DELETE FROM location c USING lease l, unnest($1::int[], $2::bigint[]) w (shard, epoch)
 WHERE l.shard = w.shard AND l.epoch = w.epoch AND c.shard = l.shard AND c.expires < $3;
 
--- name: lock
--- $1 number of a presentity. Waits until nobody else is busy with it; held until the transaction ends.
-SELECT pg_advisory_xact_lock($1);
-
 -- name: watched
 -- $1 shards.
 SELECT presentity_uri FROM active_watchers WHERE shard = ANY($1::int[])
@@ -195,31 +191,14 @@ DELETE FROM presentity WHERE shard = ANY($1::int[]) AND greatest(expires, receiv
 -- $1 shards, $2 epoch second.
 DELETE FROM location WHERE shard = ANY($1::int[]) AND expires < $2;
 
--- name: publications_of
--- The rows of one presentity, of whatever shard they say they are.
-SELECT username, domain, event, etag, expires, received_time, body, pub, $3::int AS shard, content_type, sender, callid, cseq,
-       from_tag, modified
-FROM presentity WHERE username = $1 AND domain = $2 ORDER BY modified, id;
-
--- name: subscriptions_of
--- The rows of one presentity, of whatever shard they say they are.
-SELECT presentity_uri, watcher_uri, event, event_id, to_tag, from_tag, callid, local_cseq, remote_cseq, contact,
-       record_route, expires, status, reason, socket_info, local_contact, $2::int AS shard, local_uri, remote_uri,
-       event_header, accept, edge, flow_remote, flow_connection, notified, display_name, inserted_time, cause
-FROM active_watchers WHERE presentity_uri = $1 ORDER BY id;
-
--- name: contacts_of
--- The rows of one presentity, of whatever shard they say they are.
-SELECT username, domain, contact, expires, q, instance, callid, cseq, $3::int AS shard
-FROM location WHERE username = $1 AND domain = $2 ORDER BY contact;
-
--- name: watchers_of
--- The rows of one presentity, of whatever shard they say they are.
-SELECT presentity_uri, watcher_username, watcher_domain, event, status, reason, inserted_time, $2::int AS shard, watcher_uri,
-       watcher_id, display_name
-FROM watchers WHERE presentity_uri = $1 AND status BETWEEN 1 AND 4 ORDER BY id;
-
--- name: endings_of
--- The rows of one presentity, of whatever shard they say they are.
-SELECT username, domain, event, name, until, $3::int AS shard
-FROM ending WHERE username = $1 AND domain = $2 ORDER BY until, name COLLATE "C";
+-- name: presentity
+-- $1 canonical AOR, $2 username, $3 domain. All that is stored of a presentity, as arrays of rows.
+SELECT
+    (SELECT array_agg(p ORDER BY p.modified, p.id) FROM presentity p WHERE p.username = $2 AND p.domain = $3)
+        AS publications,
+    (SELECT array_agg(a ORDER BY a.id) FROM active_watchers a WHERE a.presentity_uri = $1) AS subscriptions,
+    (SELECT array_agg(c ORDER BY c.contact) FROM location c WHERE c.username = $2 AND c.domain = $3) AS contacts,
+    (SELECT array_agg(w ORDER BY w.id) FROM watchers w WHERE w.presentity_uri = $1 AND w.status BETWEEN 1 AND 4)
+        AS watchers,
+    (SELECT array_agg(e ORDER BY e.until, e.name COLLATE "C") FROM ending e WHERE e.username = $2 AND e.domain = $3)
+        AS endings;

@@ -1,6 +1,7 @@
 """Between the core's values and the rows of the tables (those of 2010 with their columns, our own behind them)."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import asyncpg
 
@@ -20,7 +21,7 @@ from presence_core.store import (
     StoredWatcher,
 )
 
-Row = asyncpg.Record
+Row = asyncpg.Record | dict[str, Any]
 Columns = list[list[object]]
 
 _SEPARATOR = "\n"
