@@ -17,7 +17,7 @@ class Cores:
         self.sent.append((owner, command.id))
 
     def pending(self, limit: int = 10) -> Pending:
-        return Pending(self.send, self.owners.get, limit=limit, timeout=5.0, repeat=1.0)
+        return Pending(self.send, self.owners.get, limit=limit, limit_of_name=limit, timeout=5.0, repeat=1.0)
 
 
 def waiting(number: int, *, shard: int = 1, since: float = 0.0) -> Waiting:

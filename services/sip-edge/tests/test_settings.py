@@ -18,6 +18,10 @@ def test_settings_with_several_listen_addresses_keep_their_order() -> None:
     assert settings.domains == ("example.com",)
 
 
+def test_settings_with_an_empty_list_of_trusted_networks_trust_nobody() -> None:
+    assert Settings.load({"SIP_EDGE_TRUSTED": ""}).trusted == ()
+
+
 @pytest.mark.parametrize(
     ("environ", "problem"),
     [
@@ -25,6 +29,7 @@ def test_settings_with_several_listen_addresses_keep_their_order() -> None:
         ({"SIP_EDGE_LISTEN": ""}, "SIP_EDGE_LISTEN"),
         ({"SIP_EDGE_LISTEN": "0.0.0.0:5060"}, "advertise"),
         ({"SIP_EDGE_LISTEN": "h:1,h:2,h:3", "SIP_EDGE_ADVERTISE": "a:1,b:2"}, "advertise"),
+        ({"SIP_EDGE_TRUSTED": "192.0.2.0/24, proxy"}, "SIP_EDGE_TRUSTED"),
         ({"SIP_EDGE_DRAIN_SECONDS": "20"}, "drain_seconds"),
         ({"SIP_EDGE_LISTENS": "h:1"}, "SIP_EDGE_LISTENS"),
     ],

@@ -184,3 +184,21 @@ async def test_connections_that_are_silent_or_never_finish_a_message_are_closed(
         assert (after_partial, edge.counts.closed["idle"]) == ({"partial": 1}, 1)
         for _, writer in (silent, partial):
             await close(writer)
+
+
+async def test_connection_over_the_limit_of_its_source_is_closed_and_a_closed_one_makes_room() -> None:
+    async with running(SIP_EDGE_MAX_CONNECTIONS_PER_SOURCE="1", SIP_EDGE_TRUSTED="") as edge:
+        first, second = await edge.connect(), await edge.connect()
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(TIMEOUT):
+                assert await second[0].read() == b""
+        await close(first[1])
+        await close(second[1])
+        await asyncio.sleep(0.05)
+
+        third = await edge.connect()
+        third[1].write(SUBSCRIBE)
+        response = read_response(await read_message(third[0]))
+        await close(third[1])
+
+    assert (response.status, edge.counts.closed["too-many"]) == (200, 1)

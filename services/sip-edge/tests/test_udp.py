@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from lamplighter_proto import Received
+from lamplighter_proto import Flow, Received
 from lamplighter_runtime.lifecycle import StartError
 from sip_edge.testing import NOTIFY, TIMEOUT, Running, read_response, request, running
 
@@ -93,3 +93,13 @@ async def test_port_that_is_taken_cannot_be_listened_on() -> None:
 
         with pytest.raises(StartError, match=str(port)):
             Running({"SIP_EDGE_LISTEN": f"127.0.0.1:{port}"})
+
+
+async def test_notify_of_a_flow_of_another_edge_leaves_by_a_socket_of_ours() -> None:
+    async with running() as edge:
+        with contextlib.closing(UdpClient()) as watcher:
+            host, port = watcher.socket.getsockname()
+
+            edge.send(Flow(edge="edge-2", transport="UDP", local="192.0.2.2:5060", remote=f"{host}:{port}"))
+
+            assert await watcher.receive() == NOTIFY

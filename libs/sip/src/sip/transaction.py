@@ -89,6 +89,10 @@ class ServerTransactions:
     def __len__(self) -> int:
         return len(self._answers)
 
+    def __contains__(self, key: str) -> bool:
+        """Return whether a request is known."""
+        return key in self._answers
+
     def receive(self, key: str, reliable: bool, now: float) -> Seen | bytes:
         """Take a request: NEW, Absorbed, or the response to send again."""
         answer = self._answers.get(key)

@@ -17,6 +17,7 @@ from sip_edge.metrics import Counts
 from sip_edge.notify_port import NotifyPort
 from sip_edge.places import Place, own_addresses, place_at
 from sip_edge.settings import Settings
+from sip_edge.sources import Sources
 from sip_edge.targets import Targets
 from sip_edge.transports.listen import bind_both
 from sip_edge.transports.stream import BACKLOG, Connection, Connections
@@ -26,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 0.1
 IDLE_CHECK_SECONDS = 2.0
+NOTIFY_SECONDS = 1.0
+CLOSE_SECONDS = 1.0
+"""How long peers have to read what was written to them before their connection ends."""
 MICROSECONDS = 1_000_000
 
 Clock = Callable[[], float]
@@ -50,12 +54,18 @@ class Edge:
         self._servers: list[asyncio.Server] = []
         # Ids of commands and connections go on where no earlier process of this name can have been.
         start = int(wall() * MICROSECONDS)
-        self.endpoint = _endpoint(settings, self.places, bus, directory, counts, monotonic, wall, start)
-        self._connections = _connections(settings, self.endpoint, counts, monotonic, start)
+        self._sources = Sources(
+            rate=settings.source_requests_per_second,
+            burst=settings.source_burst_requests,
+            trusted=settings.trusted,
+        )
+        self.endpoint = _endpoint(settings, self.places, self._sources, bus, directory, counts, monotonic, wall, start)
+        self._connections = _connections(settings, self.endpoint, self._sources, counts, monotonic, start)
         self._udp = {place.local: UdpChannel(settings.instance, place, self.endpoint, counts) for place in self.places}
         self.port = NotifyPort(
             bus,
             counts,
+            monotonic,
             places={place.local: place for place in self.places},
             udp=self._udp,
             connections=self._connections,
@@ -81,6 +91,7 @@ class Edge:
             "pending_requests": lambda: len(self.endpoint.pending),
             "server_transactions": lambda: len(self.endpoint.transactions),
             "tcp_connections": lambda: len(self._connections),
+            "sources": lambda: len(self._sources),
             "tcp_connects": lambda: len(self._connector),
         }
 
@@ -123,10 +134,16 @@ class Edge:
         self._connections.sweep(now)
 
     async def drain(self) -> None:
-        """Refuse new requests and wait, `drain_seconds` at most, until those before them are answered."""
+        """Refuse new requests and connections; wait, `drain_seconds` at most, until what was before them is answered.
+
+        NOTIFYs still leave, and their answers are waited for `NOTIFY_SECONDS`: a living watcher needs no longer.
+        """
+        self.listening = False
         self.endpoint.draining = True
+        for server in self._servers:
+            server.close()
         for _ in range(int(self._settings.drain_seconds / SWEEP_SECONDS)):
-            if not self.endpoint.pending:
+            if not self.endpoint.pending and not self.port.unanswered(self._monotonic() - NOTIFY_SECONDS):
                 return
             await asyncio.sleep(SWEEP_SECONDS)
 
@@ -138,7 +155,7 @@ class Edge:
         await self._connector.close()
         for server in self._servers:
             server.close()
-        self._connections.close()
+        await self._connections.close(CLOSE_SECONDS)
         for channel in self._udp.values():
             channel.close()
         for udp, tcp in self._sockets:
@@ -162,6 +179,7 @@ def _limits(settings: Settings) -> Limits:
 def _endpoint(
     settings: Settings,
     places: list[Place],
+    sources: Sources,
     bus: Bus,
     directory: Routes,
     counts: Counts,
@@ -176,6 +194,7 @@ def _endpoint(
         manners=Manners.of(registrar=settings.registrar),
         retry_after=settings.retry_after_seconds,
         max_pending=settings.max_pending,
+        max_pending_per_name=settings.max_pending_per_name,
         answer_timeout=settings.answer_timeout_seconds,
         repeat=settings.repeat_seconds,
         first_id=first_id,
@@ -186,6 +205,7 @@ def _endpoint(
         directory=directory,
         targets=Targets(own=own_addresses(places), domains=frozenset(settings.domains), shards=settings.shards),
         transactions=ServerTransactions(Timers(), settings.max_transactions),
+        sources=sources,
         counts=counts,
         monotonic=monotonic,
         wall=wall,
@@ -193,7 +213,7 @@ def _endpoint(
 
 
 def _connections(
-    settings: Settings, endpoint: Endpoint, counts: Counts, monotonic: Clock, first_number: int
+    settings: Settings, endpoint: Endpoint, sources: Sources, counts: Counts, monotonic: Clock, first_number: int
 ) -> Connections:
     return Connections(
         edge=settings.instance,
@@ -203,6 +223,8 @@ def _connections(
         first_number=first_number,
         clock=monotonic,
         max_connections=settings.max_connections,
+        max_per_source=settings.max_connections_per_source,
+        sources=sources,
         max_unsent_bytes=settings.max_unsent_bytes,
         idle_seconds=settings.tcp_idle_seconds,
         partial_seconds=settings.tcp_partial_seconds,

@@ -26,6 +26,7 @@ from sip_edge.metrics import Counts
 from sip_edge.pending import Pending, Waiting
 from sip_edge.reading import name_addr, transaction_of
 from sip_edge.refusals import BadRequest, MergedRequest, Refusal, ServiceUnavailable
+from sip_edge.sources import Sources, Verdict
 from sip_edge.targets import Targets
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class Ways:
     manners: Manners
     retry_after: int
     max_pending: int
+    max_pending_per_name: int
+    """Of one presentity or one watcher."""
     answer_timeout: float
     repeat: float
     first_id: int
@@ -62,6 +65,7 @@ class Endpoint:
         directory: Routes,
         targets: Targets,
         transactions: ServerTransactions,
+        sources: Sources,
         counts: Counts,
         monotonic: Callable[[], float],
         wall: Callable[[], float],
@@ -73,12 +77,14 @@ class Endpoint:
             self._send_command,
             directory.owner_of,
             limit=ways.max_pending,
+            limit_of_name=ways.max_pending_per_name,
             timeout=ways.answer_timeout,
             repeat=ways.repeat,
         )
         self._ways = ways
         self._bus = bus
         self._targets = targets
+        self._sources = sources
         self._counts = counts
         self._monotonic = monotonic
         self._wall = wall
@@ -94,9 +100,9 @@ class Endpoint:
         """Take one SIP message."""
         try:
             if data.startswith(b"SIP/"):
-                self.on_response(data)
+                self._on_response(data, peer)
             else:
-                self._on_packet(data, channel, peer)
+                self._on_request_packet(data, channel, peer)
         except Exception:
             # A bug must cost this message only.
             self._counts.drops["bug"] += 1
@@ -113,25 +119,51 @@ class Endpoint:
         self._counts.responses[error.status] += 1
         channel.send(responses.stateless(head, error.status, error.reason), peer)
 
+    def _on_response(self, data: bytes, peer: Peer) -> None:
+        if self._sources.admits_response(peer[0], self._monotonic()):
+            self.on_response(data)
+        else:
+            self._counts.over_rate["response-dropped"] += 1
+
     # Requests.
 
     def _drop_response(self, data: bytes) -> None:
         self._counts.drops["stray-response"] += 1
 
-    def _on_packet(self, data: bytes, channel: Channel, peer: Peer) -> None:
+    def _on_request_packet(self, data: bytes, channel: Channel, peer: Peer) -> None:
+        now = self._monotonic()
+        verdict = self._sources.judge(peer[0], now)
+        if verdict is Verdict.DROP:
+            self._counts.over_rate["dropped"] += 1
+        elif (request := self._read(data, channel, peer)) is not None:
+            key = server_key(request)
+            if verdict is Verdict.REFUSE and key not in self.transactions:
+                self._refuse_statelessly(request, key, channel, peer)
+            else:
+                self._on_read(request, key, channel, peer, now)
+
+    def _read(self, data: bytes, channel: Channel, peer: Peer) -> Request | None:
+        """Return the request that a packet is; None when that is dealt with already."""
         try:
             request = parse(data, self._ways.limits, datagram=not channel.reliable)
             if not isinstance(request, Request) or request.method == "ACK":
                 self._counts.drops["ack"] += 1
-                return
+                return None
             if not data.isascii():
                 check_text(request)
             stamp_received(request, peer[0], peer[1])
         except ParseError as error:
             self.unreadable(error, channel, peer)
-            return
-        now = self._monotonic()
-        key = server_key(request)
+            return None
+        return request
+
+    def _refuse_statelessly(self, request: Request, key: str, channel: Channel, peer: Peer) -> None:
+        """Answer 503 and remember nothing: the source is over its rate (RFC 3261 §8.2.7)."""
+        self._counts.over_rate["refused"] += 1
+        self._counts.responses[503] += 1
+        channel.send(responses.refused(request, ServiceUnavailable(self._ways.retry_after), key), peer)
+
+    def _on_read(self, request: Request, key: str, channel: Channel, peer: Peer, now: float) -> None:
         seen = self.transactions.receive(key, channel.reliable, now)
         if seen is NEW:
             self._on_request(request, key, channel, peer, now)
@@ -168,7 +200,12 @@ class Endpoint:
             return None
         ways = self._ways
         arrival = Arrival(next(self._ids), ways.instance, ways.shards, target, transaction, sender, channel, peer)
-        return self._command(request, arrival)
+        command = self._command(request, arrival)
+        if self.pending.is_crowded(command):
+            self._merges.forget(transaction)
+            self._counts.crowded += 1
+            raise ServiceUnavailable(ways.retry_after)
+        return command
 
     def _command(self, request: Request, arrival: Arrival) -> Command:
         if request.method == "PUBLISH":

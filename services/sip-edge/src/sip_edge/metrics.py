@@ -46,6 +46,8 @@ class Counts:
         self.retransmissions = 0
         self.repeats = 0
         self.late_answers = 0
+        self.crowded = 0
+        self.over_rate: Counter[str] = Counter()
         self.notify_responses: Counter[str] = Counter()
         self.closed: Counter[str] = Counter()
         self.answer_seconds = Durations()
@@ -71,6 +73,8 @@ class EdgeCollector(Collector):
         yield _labelled("notifies", "NOTIFYs put on a flow or not.", "result", counts.notifies)
         yield _labelled("notify_responses", "Responses to NOTIFYs by class.", "class", counts.notify_responses)
         yield _labelled("tcp_closed", "TCP connections that we closed.", "reason", counts.closed)
+        yield _labelled("over_rate", "Messages over the rate of their source.", "result", counts.over_rate)
+        yield _plain("crowded", "Requests refused because many of their presentity or watcher wait.", counts.crowded)
         yield _plain("retransmissions", "Requests recognised as retransmissions.", counts.retransmissions)
         yield _plain("command_repeats", "Commands sent to a core again.", counts.repeats)
         yield _plain("late_answers", "Answers of a core that nobody waited for.", counts.late_answers)

@@ -5,7 +5,7 @@ A branch is `z9hG4bK<notifier>.<rest>`: that is how a response finds the notifie
 Rule 1: one `Send` is one packet on the flow that it names, or one `Received` with status 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from lamplighter_proto import Received, Send, subjects
@@ -21,6 +21,8 @@ from sip_edge.transports.udp import UdpChannel
 
 COOKIE = "z9hG4bK"
 NOT_SENT = 0
+MOST_OPEN = 10_000
+"""NOTIFYs that are remembered to be without an answer."""
 _CLASSES = ("", "1xx", "2xx", "3xx", "4xx", "5xx", "6xx")
 
 
@@ -31,6 +33,7 @@ class NotifyPort:
         self,
         bus: Bus,
         counts: Counts,
+        clock: Callable[[], float],
         *,
         places: Mapping[str, Place],
         udp: Mapping[str, UdpChannel],
@@ -39,17 +42,32 @@ class NotifyPort:
         self.connector: Connector | None = None
         self._bus = bus
         self._counts = counts
+        self._clock = clock
+        self._open: dict[str, float] = {}
         self._places = places
         self._udp = udp
         self._connections = connections
 
     def on_sends(self, sends: list[Send]) -> None:
         """Send each packet, or tell its notifier that it was not sent."""
+        now = self._clock()
         for send in sends:
             sent = self._by_udp(send) if send.flow.transport == "UDP" else self._by_stream(send)
             self._counts.notifies["sent" if sent else "no-flow"] += 1
-            if not sent:
+            if sent:
+                self._note(send.branch, now)
+            else:
                 self.refuse(send)
+
+    def _note(self, branch: str, now: float) -> None:
+        self._open.pop(branch, None)
+        self._open[branch] = now
+        if len(self._open) > MOST_OPEN:
+            del self._open[next(iter(self._open))]
+
+    def unanswered(self, since: float) -> bool:
+        """Return whether a NOTIFY that was sent after some moment has no answer yet."""
+        return bool(self._open) and next(reversed(self._open.values())) > since
 
     def _by_udp(self, send: Send) -> bool:
         flow = send.flow
@@ -78,6 +96,7 @@ class NotifyPort:
 
     def refuse(self, send: Send) -> None:
         """Tell a notifier that its packet was not sent."""
+        self._open.pop(send.branch, None)
         self._bus.send(responses_of(send.notifier), Received(branch=send.branch, status=NOT_SENT))
 
     def on_response(self, data: bytes) -> None:
@@ -91,6 +110,7 @@ class NotifyPort:
         if not 100 <= status <= 699:
             self._counts.drops["stray-response"] += 1
             return
+        self._open.pop(branch, None)
         self._counts.notify_responses[_CLASSES[status // 100]] += 1
         packet = b"" if 200 <= status < 300 else data
         self._bus.send(subject, Received(branch=branch, status=status, packet=packet))

@@ -11,6 +11,7 @@ from lamplighter_proto import Command
 from sip.message import Request
 from sip_edge.addresses import Peer
 from sip_edge.flows import Channel
+from sip_edge.shares import Shares
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class Pending:
         owner_of: Callable[[int], str | None],
         *,
         limit: int,
+        limit_of_name: int,
         timeout: float,
         repeat: float,
     ) -> None:
@@ -49,6 +51,7 @@ class Pending:
         self._repeat = repeat
         self._table: dict[int, Waiting] = {}
         self._again: set[int] = set()
+        self._shares = Shares(limit_of_name)
 
     def __len__(self) -> int:
         return len(self._table)
@@ -58,14 +61,22 @@ class Pending:
         """Return whether no other request may wait."""
         return len(self._table) >= self._limit
 
+    def is_crowded(self, command: Command) -> bool:
+        """Return whether a command is about somebody of whom too many wait already."""
+        return self._shares.is_full(command)
+
     def add(self, waiting: Waiting) -> None:
         """Keep a request and send its command, or hold the command until its shard has an owner."""
         self._table[waiting.command.id] = waiting
+        self._shares.add(waiting.command)
         self._dispatch(waiting)
 
     def take(self, number: int) -> Waiting | None:
         """Remove and return the request whose command bears `number`."""
-        return self._table.pop(number, None)
+        waiting = self._table.pop(number, None)
+        if waiting is not None:
+            self._shares.remove(waiting.command)
+        return waiting
 
     def moved(self, number: int) -> None:
         """Send a command to the owner that the directory knows; if that one denied it, with the next sweep."""
@@ -97,7 +108,7 @@ class Pending:
                 self._send_again(self._table[number])
         overdue = self._look_at_old(now)
         for waiting in overdue:
-            del self._table[waiting.command.id]
+            self.take(waiting.command.id)
         return overdue
 
     def _look_at_old(self, now: float) -> list[Waiting]:

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from lamplighter_runtime.settings import HttpPort, Instance, ServiceSettings
 from sip_edge.addresses import is_wildcard, read_address
+from sip_edge.sources import read_networks
 
 
 def _addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -15,11 +16,17 @@ def _addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts
 
 
+def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    read_networks(texts)
+    return texts
+
+
 def _lower(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name.lower() for name in names)
 
 
 Addresses = Annotated[tuple[str, ...], AfterValidator(_addresses)]
+Networks = Annotated[tuple[str, ...], AfterValidator(_networks)]
 Domains = Annotated[tuple[str, ...], AfterValidator(_lower)]
 
 
@@ -45,12 +52,28 @@ class Settings(ServiceSettings):
     repeat_seconds: float = Field(default=1.0, gt=0, description="Silence after which a command is sent once more.")
     retry_after_seconds: int = Field(default=5, ge=1, description="Retry-After of every 503.")
     max_pending: int = Field(default=20_000, ge=1, description="Requests that may wait for the core at a time.")
+    max_pending_per_name: int = Field(
+        default=1_000, ge=1, description="Of these, requests about one presentity, or by one watcher; then 503."
+    )
+    source_requests_per_second: float = Field(
+        default=2_000.0,
+        ge=0,
+        description="Requests of one IPv4 address or IPv6 /64; from there 503, over twice that nothing; 0: off.",
+    )
+    source_burst_requests: int = Field(default=4_000, ge=1, description="Requests that a source may send at once.")
+    trusted: Networks = Field(
+        default=("127.0.0.0/8", "::1/128"),
+        description="Addresses and networks that no rate limits, such as proxies before us, with commas between.",
+    )
     max_transactions: int = Field(default=200_000, ge=1, description="Server transactions kept at a time.")
     max_message_bytes: int = Field(default=65_535, ge=1024, description="Largest SIP message.")
     max_headers: int = Field(default=200, ge=16, description="Most header fields of a message.")
     max_header_bytes: int = Field(default=16_384, ge=512, description="Longest head of a message.")
     max_body_bytes: int = Field(default=65_535, ge=0, description="Longest body of a message.")
     max_connections: int = Field(default=10_000, ge=0, description="TCP connections at a time.")
+    max_connections_per_source: int = Field(
+        default=2_000, ge=1, description="Of these, from one IPv4 address or IPv6 /64 that is not trusted."
+    )
     max_unsent_bytes: int = Field(
         default=4 * 1024 * 1024, ge=1024, description="Bytes a TCP peer may leave unread before it is cut off."
     )

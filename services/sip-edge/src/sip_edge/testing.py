@@ -19,6 +19,7 @@ from sip_edge.edge import Edge
 from sip_edge.endpoint import Endpoint, Ways
 from sip_edge.metrics import Counts
 from sip_edge.settings import Settings
+from sip_edge.sources import Sources
 from sip_edge.targets import Targets
 
 CLIENT: Peer = ("192.0.2.7", 5070)
@@ -140,7 +141,16 @@ NOTIFY = request("NOTIFY", branch="z9hG4bKnotifier-1.abc")
 class Bench:
     """An endpoint with everything around it."""
 
-    def __init__(self, *, max_pending: int = 10, domains: Sequence[str] = (), registrar: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        max_pending: int = 10,
+        max_pending_per_name: int = 10,
+        domains: Sequence[str] = (),
+        registrar: bool = True,
+        rate: float = 0.0,
+        burst: int = 1,
+    ) -> None:
         self.bus, self.owners, self.clock, self.wire = MemoryBus(), Owners(), Clock(), Wire()
         self.counts = Counts()
         self.core = ScriptedCore(self.bus, ok)
@@ -152,6 +162,7 @@ class Bench:
                 manners=Manners.of(registrar=registrar),
                 retry_after=7,
                 max_pending=max_pending,
+                max_pending_per_name=max_pending_per_name,
                 answer_timeout=5.0,
                 repeat=1.0,
                 first_id=100,
@@ -160,6 +171,7 @@ class Bench:
             directory=self.owners,
             targets=Targets(own=frozenset({("192.0.2.1", 5060)}), domains=frozenset(domains), shards=64),
             transactions=ServerTransactions(),
+            sources=Sources(rate=rate, burst=burst),
             counts=self.counts,
             monotonic=self.clock,
             wall=Clock(0.0),

@@ -7,6 +7,7 @@ reach whoever has the number of a connection that is gone.
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import cast
 
@@ -18,9 +19,11 @@ from sip_edge.addresses import Address, Peer, write_address
 from sip_edge.flows import Receiver
 from sip_edge.metrics import Counts
 from sip_edge.places import Place
+from sip_edge.sources import Sources
 
 PONG = b"\r\n"
 BACKLOG = 1024
+CLOSING_SECONDS = 0.02
 
 
 class Connections:
@@ -36,6 +39,8 @@ class Connections:
         first_number: int,
         clock: Callable[[], float],
         max_connections: int,
+        max_per_source: int,
+        sources: Sources,
         max_unsent_bytes: int,
         idle_seconds: float,
         partial_seconds: float,
@@ -49,6 +54,9 @@ class Connections:
         self._idle = idle_seconds
         self._partial = partial_seconds
         self._max = max_connections
+        self._max_per_source = max_per_source
+        self._sources = sources
+        self._of_source: Counter[bytes] = Counter()
         self._next = first_number
         self._table: dict[int, Connection] = {}
 
@@ -63,17 +71,26 @@ class Connections:
         """Return whether no other connection may be opened."""
         return len(self._table) >= self._max
 
-    def add(self, connection: "Connection") -> int | None:
-        """Take a new connection and return its number; None when there are too many."""
-        if self.full:
+    def add(self, connection: "Connection", host: str) -> int | None:
+        """Take a new connection to a host and return its number; None when there are too many."""
+        source = self._sources.key(host)
+        if self.full or (source is not None and self._of_source[source] >= self._max_per_source):
             return None
+        if source is not None:
+            self._of_source[source] += 1
         self._next += 1
         self._table[self._next] = connection
         return self._next
 
     def remove(self, number: int) -> None:
         """Forget a connection."""
-        self._table.pop(number, None)
+        connection = self._table.pop(number, None)
+        source = None if connection is None else self._sources.key(connection.host)
+        if source is None:
+            return
+        self._of_source[source] -= 1
+        if not self._of_source[source]:
+            del self._of_source[source]
 
     def find(self, flow: Flow) -> "Connection | None":
         """Return the connection of a flow if it is still the one to that peer."""
@@ -88,10 +105,17 @@ class Connections:
             elif connection.partial_since is not None and now - connection.partial_since > self._partial:
                 connection.cut("partial")
 
-    def close(self) -> None:
-        """Close every connection after what is already written."""
-        for connection in self:
+    async def close(self, seconds: float) -> None:
+        """Close every connection after what is already written, or after some seconds."""
+        closing = list(self)
+        for connection in closing:
             connection.close()
+        for _ in range(int(seconds / CLOSING_SECONDS)):
+            if not any(connection.is_open for connection in closing):
+                break
+            await asyncio.sleep(CLOSING_SECONDS)
+        for connection in closing:
+            connection.cut("")
 
 
 class Connection(asyncio.Protocol):
@@ -112,14 +136,23 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._peer: Peer = ("", 0)
 
+    @property
+    def is_open(self) -> bool:
+        """Return whether the socket is still there."""
+        return self._transport is not None
+
+    @property
+    def host(self) -> str:
+        """Return the address of the peer."""
+        return self._peer[0]
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the socket, unless there are too many."""
         stream = cast(asyncio.Transport, transport)
-        number = self._table.add(self)
         peer: Peer | None = stream.get_extra_info("peername")
+        number = self._table.add(self, peer[0]) if peer else None
         if number is None or not peer:
-            self._table.counts.closed["too-many" if number is None else "vanished"] += 1
-            self._table.remove(number or 0)
+            self._table.counts.closed["too-many" if peer else "vanished"] += 1
             stream.abort()
             return
         stream.set_write_buffer_limits(high=self._table.max_unsent_bytes)
