@@ -91,7 +91,7 @@ class Run:
                 world.start(kind, f"{name}-{index + 1}")
         await asyncio.sleep(1.0)
         clients = [asyncio.create_task(work) for work in self._clients()]
-        faults = Faults(world, plan.cores) if plan.faults else None
+        faults = Faults(world) if plan.faults else None
         if faults is not None:
             clients.append(asyncio.create_task(faults.run()))
         await self._watched(plan.busy, clients)
