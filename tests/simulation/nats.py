@@ -156,6 +156,7 @@ class Client:
         self.is_connected = False
         self.connection = 0
         self.stats = {"reconnects": 0}
+        self.servers = ["nats://simulated"]
         self.pending_data_size = self._pending_data_size = 0
         self._pending: list[bytes] = []
         self._subscriptions: list[Subscription] = []

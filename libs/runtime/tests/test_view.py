@@ -1,7 +1,8 @@
 """What the bucket says, without I/O."""
 
 from lamplighter_proto.ownership import Member, ShardOwner, ShardTable
-from lamplighter_runtime.membership import View, claimed, new_token
+from lamplighter_runtime.membership import claimed, new_token
+from lamplighter_runtime.view import View
 
 
 def table(**owners: tuple[str, int]) -> ShardTable:

@@ -1,7 +1,7 @@
 """Who is alive and who owns which shard, kept in a NATS key-value bucket (design §3 "Ownership").
 
 Rule 1: what is known here may be old. Correctness rests on the fence in PostgreSQL; this only routes.
-Rule 2: while NATS is away the last known ownership stands.
+Rule 2: while NATS is away, or its bucket has no leader, the last known ownership stands, and nobody is called dead.
 """
 
 import asyncio
@@ -13,9 +13,8 @@ from typing import Protocol
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.js.api import KeyValueConfig, StorageType
-from nats.js.errors import BucketNotFoundError, KeyDeletedError, KeyNotFoundError, KeyWrongLastSequenceError
-from nats.js.kv import KeyValue
+from nats.js.errors import KeyDeletedError, KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.kv import KV_PURGE, KeyValue
 
 from lamplighter_proto.ownership import (
     BUCKET,
@@ -27,6 +26,9 @@ from lamplighter_proto.ownership import (
     member_key,
 )
 from lamplighter_runtime import clock
+from lamplighter_runtime.bucket import open_bucket
+from lamplighter_runtime.signs import Signs
+from lamplighter_runtime.view import View
 
 logger = logging.getLogger(__name__)
 
@@ -50,43 +52,10 @@ class Routes(Protocol):
         """Call `listener(shard)` when a shard has a new owner or its owner begins anew."""
 
 
-class View:
-    """What the bucket says, without I/O."""
-
-    def __init__(self) -> None:
-        self.table: ShardTable | None = None
-        self.revision = 0
-        self.members: dict[str, Member] = {}
-
-    def take_table(self, table: ShardTable, revision: int) -> list[int]:
-        """Take a newer table; return the shards whose ownership is not what it was."""
-        if revision <= self.revision:
-            return []
-        before = self.table.owners if self.table else {}
-        self.table, self.revision = table, revision
-        return [shard for shard, owner in table.owners.items() if before.get(shard) != owner]
-
-    def take_member(self, key: str, member: Member | None) -> bool:
-        """Take a member's record, None when it is gone; return whether who is alive changed."""
-        before = self.members.pop(key, None)
-        if member is not None:
-            self.members[key] = member
-        return before != member
-
-    def owner_of(self, shard: int) -> str | None:
-        """Return the instance that owns a shard."""
-        owner = self.table.owners.get(shard) if self.table else None
-        return owner.owner or None if owner else None
-
-    def alive(self, service: str) -> set[str]:
-        """Return the instances of a service that are alive."""
-        return {member.instance for member in self.members.values() if member.service == service}
-
-
 class Directory:
     """Watches the bucket, keeps our own member key alive, and changes the shard table."""
 
-    def __init__(self, client: Client, *, lease_seconds: float = 5.0, replicas: int = 1) -> None:
+    def __init__(self, client: Client, *, lease_seconds: float = 2.0, replicas: int = 0) -> None:
         self.view = View()
         self.synced = False
         self._nc = client
@@ -95,6 +64,8 @@ class Directory:
         self._kv: KeyValue | None = None
         self._member: Member | None = None
         self._replaced = False
+        self._signs = Signs(lease_seconds)
+        self._doubted: set[str] = set()
         self._shard_listeners: list[Callable[[int], None]] = []
         self._member_listeners: list[Callable[[], None]] = []
         self._replaced_listeners: list[Callable[[], None]] = []
@@ -120,6 +91,11 @@ class Directory:
     def owner_of(self, shard: int) -> str | None:
         """Return the instance that owns a shard, None while nobody does."""
         return self.view.owner_of(shard)
+
+    @property
+    def known_at(self) -> float:
+        """Return a monotonic time: whatever was true in the bucket then is known here."""
+        return self._signs.known_at
 
     def members(self) -> list[Member]:
         """Return everybody alive, in a stable order."""
@@ -176,36 +152,28 @@ class Directory:
     async def _renew_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self._lease_seconds / 3)
-            if not self._replaced:
-                await self._renewed()
+            while not self._replaced and not await self._renewed():  # noqa: ASYNC110
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _renewed(self) -> bool:
         """Put our member key for another lease; return whether that went well."""
         assert self._member is not None
         key = member_key(self._member.service, self._member.instance)
         value = self._member.model_dump_json().encode()
+        sent = clock.monotonic()
         try:
-            await self._nc.jetstream().publish(f"$KV.{BUCKET}.{key}", value, msg_ttl=self._lease_seconds)
+            async with asyncio.timeout(self._lease_seconds / 2):
+                put = await self._nc.jetstream().publish(f"$KV.{BUCKET}.{key}", value, msg_ttl=self._lease_seconds)
         except (NatsError, TimeoutError) as error:
             logger.warning("lease not renewed", extra={"error": repr(error)})
             return False
+        self._signs.written(put.seq, sent, clock.monotonic())
         return True
-
-    async def _open(self) -> KeyValue:
-        jetstream = self._nc.jetstream()
-        with contextlib.suppress(BucketNotFoundError):
-            # Whoever came first made it, perhaps with another lease: to make it otherwise would be refused.
-            return await jetstream.key_value(BUCKET)
-        return await jetstream.create_key_value(
-            KeyValueConfig(
-                bucket=BUCKET, storage=StorageType.FILE, replicas=self._replicas, limit_marker_ttl=self._lease_seconds
-            )
-        )
 
     async def _watch_for_ever(self, read: asyncio.Event) -> None:
         while True:
             try:
-                self._kv = await self._open()
+                self._kv = await open_bucket(self._nc, lease_seconds=self._lease_seconds, replicas=self._replicas)
                 await self._watch(self._kv, read)
             except (NatsError, TimeoutError) as error:
                 logger.warning("directory not readable", extra={"error": repr(error)})
@@ -215,13 +183,15 @@ class Directory:
         """Follow the bucket for a while; whoever is not in it at the start is gone."""
         # A bucket that was made anew counts from one again.
         self.view.revision = 0
+        self._signs.watch_begins()
         reconnects = self._nc.stats["reconnects"]
         watcher = await kv.watchall()
         seen: set[str] | None = set()
         try:
             async with asyncio.timeout(RESYNC_SECONDS):
-                # A watch does not survive its connection: what comes after is told to nobody.
-                while self._nc.stats["reconnects"] == reconnects:
+                # A watch does not survive its connection, nor the server it was at: what follows is told to nobody.
+                while self._nc.stats["reconnects"] == reconnects and not self._signs.deaf(clock.monotonic()):
+                    self._bury()
                     with contextlib.suppress(TimeoutError):
                         entry = await watcher.updates(LOOK_SECONDS)  # type: ignore[no-untyped-call]
                         seen = self._follow(entry, seen, read)
@@ -247,8 +217,12 @@ class Directory:
         if entry.key == TABLE_KEY and entry.value:
             self._take_table(ShardTable.model_validate_json(entry.value), entry.revision or 0)
         elif entry.key.startswith(MEMBER_PREFIX):
-            gone = entry.operation is not None or not entry.value
-            self._take_member(entry.key, None if gone else Member.model_validate_json(entry.value or b""))
+            if entry.operation == KV_PURGE:
+                self._expired(entry.key)
+            else:
+                gone = entry.operation is not None or not entry.value
+                self._take_member(entry.key, None if gone else Member.model_validate_json(entry.value or b""))
+        self._signs.heard(entry.revision or 0)
 
     def _take_table(self, table: ShardTable, revision: int) -> None:
         for shard in self.view.take_table(table, revision):
@@ -262,7 +236,21 @@ class Directory:
             for listener in self._shard_listeners:
                 listener(shard)
 
+    def _expired(self, key: str) -> None:
+        """Take note that a member's key has run out: it is dead, unless there was no way to renew it."""
+        if self._signs.doubtful(clock.monotonic()):
+            self._doubted.add(key)
+        else:
+            self._take_member(key, None)
+
+    def _bury(self) -> None:
+        """Call those dead whose keys are still gone although they could be written by now."""
+        if self._doubted and not self._signs.doubtful(clock.monotonic()):
+            for key in list(self._doubted):
+                self._take_member(key, None)
+
     def _take_member(self, key: str, member: Member | None) -> None:
+        self._doubted.discard(key)
         if not self.view.take_member(key, member):
             return
         ours = self._member
@@ -275,7 +263,7 @@ class Directory:
 
     def _forget_all_but(self, keys: set[str]) -> None:
         for key in [key for key in self.view.members if key not in keys]:
-            self._take_member(key, None)
+            self._expired(key)
 
 
 def new_token(now: float) -> str:

@@ -111,7 +111,13 @@ class ServiceSettings(EnvSettings):
 
     instance: Instance
     nats_url: str = Field(default="nats://127.0.0.1:4222", description="NATS servers, with commas between them.")
-    lease_seconds: float = Field(default=5.0, gt=0, description="How long we count as alive without a sign of life.")
+    nats_replicas: int = Field(
+        default=0,
+        ge=0,
+        le=5,
+        description="NATS servers that keep who owns what; 0: three of a cluster of three or more.",
+    )
+    lease_seconds: float = Field(default=2.0, ge=1, description="How long we count as alive without a sign of life.")
     shards: int = Field(default=64, ge=1, le=65536, description="Shards of the cluster, fixed when it is created.")
     http_host: str = Field(default="127.0.0.1", description="Address of the HTTP endpoint.")
     http_port: HttpPort

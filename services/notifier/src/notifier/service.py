@@ -120,7 +120,7 @@ class Notifier:
         self._bus = await unless_stopped(stop, connecting)
         if self._bus is None:
             return
-        self._directory = Directory(self._bus.nc, lease_seconds=settings.lease_seconds)
+        self._directory = Directory(self._bus.nc, lease_seconds=settings.lease_seconds, replicas=settings.nats_replicas)
         self._directory.on_replaced(lambda: _replaced(stop))
         try:
             await unless_stopped(stop, self._join(self._directory))

@@ -64,7 +64,7 @@ class PresenceCore:
         self.bus = await NatsBus.connect(
             settings.nats_url, name=settings.instance, service=SERVICE, metrics=self.registry
         )
-        self.directory = Directory(self.bus.nc, lease_seconds=settings.lease_seconds)
+        self.directory = Directory(self.bus.nc, lease_seconds=settings.lease_seconds, replicas=settings.nats_replicas)
         await self.directory.start()
         await self._open_store(stop)
         if stop.is_set():

@@ -50,7 +50,9 @@ class SipEdge:
         bus = self._bus = await unless_stopped(stop, connecting)
         if bus is None:
             return
-        directory = self._directory = Directory(bus.nc, lease_seconds=settings.lease_seconds)
+        directory = self._directory = Directory(
+            bus.nc, lease_seconds=settings.lease_seconds, replicas=settings.nats_replicas
+        )
         directory.on_replaced(lambda: _replaced(stop))
         try:
             if await unless_stopped(stop, _started(directory)):
