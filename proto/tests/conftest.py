@@ -86,6 +86,8 @@ def publish() -> Publish:
         body=BODY,
         sender="sip:alice@example.com",
         event_params=(("sla", ""), ("id", "7")),
+        deadline=1767225605.5,
+        asked=1767225601.25,
     )
 
 
@@ -110,6 +112,8 @@ def subscribe() -> Subscribe:
         content_type="application/simple-filter+xml",
         body=BODY,
         display_name='Bob "the lamp"',
+        deadline=1767225605.5,
+        asked=1767225601.25,
     )
 
 
@@ -123,6 +127,8 @@ def register() -> Register:
         bindings=(Binding(contact="sip:alice@192.0.2.9", expires=60, q="0.5", instance="urn:uuid:1"),),
         remove_all=True,
         expires=0,
+        deadline=1767225605.5,
+        asked=1767225601.25,
     )
 
 
@@ -131,7 +137,7 @@ SAMPLES: tuple[Message, ...] = (
     subscribe(),
     register(),
     Answer(id=1, status=200, reason="OK", headers=(("SIP-ETag", "e1"), ("Expires", "3600")), to_tag="t"),
-    Moved(id=1, shard=17),
+    Moved(id=1, shard=17, asked=1767225601.25),
     Notify(
         core="core-1",
         event="dialog",

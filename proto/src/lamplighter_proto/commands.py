@@ -5,6 +5,9 @@ The edge has checked SIP (RFC 3261) and canonicalised addresses; the core decide
 
 from lamplighter_proto.contract import Message
 
+ANSWER_SECONDS = 1.0
+"""For how long a core takes what an edge says about a command for true (ADR 0010)."""
+
 
 class Transaction(Message, frozen=True):
     """What makes a request the same request wherever and how often it arrives (RFC 3261 §8.1.1, §17.2.3).
@@ -50,6 +53,10 @@ class Publish(Message, frozen=True, tag="publish"):
     sender: str
     event_params: tuple[tuple[str, str], ...] = ()
     """All parameters of Event in their order."""
+    deadline: float = 0.0
+    """When the edge gives the request up, by its clock; 0: not said (ADR 0010)."""
+    asked: float = 0.0
+    """What the Moved said that this answers; 0: it answers none."""
 
 
 class DialogRoute(Message, frozen=True):
@@ -89,6 +96,10 @@ class Subscribe(Message, frozen=True, tag="subscribe"):
     body: bytes
     display_name: str = ""
     """Of From, unquoted; "" without one."""
+    deadline: float = 0.0
+    """When the edge gives the request up, by its clock; 0: not said (ADR 0010)."""
+    asked: float = 0.0
+    """What the Moved said that this answers; 0: it answers none."""
 
 
 class Binding(Message, frozen=True):
@@ -113,6 +124,10 @@ class Register(Message, frozen=True, tag="register"):
     remove_all: bool
     """`Contact: *`; valid only with Expires 0."""
     expires: int | None
+    deadline: float = 0.0
+    """When the edge gives the request up, by its clock; 0: not said (ADR 0010)."""
+    asked: float = 0.0
+    """What the Moved said that this answers; 0: it answers none."""
 
 
 class Answer(Message, frozen=True, tag="answer"):
@@ -126,10 +141,15 @@ class Answer(Message, frozen=True, tag="answer"):
 
 
 class Moved(Message, frozen=True, tag="moved"):
-    """This core does not own the command's shard (any more): the edge asks the owner."""
+    """This core does not own the command's shard (any more): the edge asks the owner.
+
+    Or (`asked` is not 0) it does, but the command is so old that the edge may have given it up: if not, it comes again.
+    """
 
     id: int
     shard: int
+    asked: float = 0.0
+    """The clock of the core when it asked."""
 
 
 Command = Publish | Subscribe | Register

@@ -121,3 +121,30 @@ async def test_answer_that_nobody_waits_for_is_counted() -> None:
     bench.endpoint.on_replies([Answer(id=99, status=200, reason="OK")])
 
     assert (bench.statuses, bench.counts.late_answers) == ([], 1)
+
+
+async def test_core_that_asks_whether_a_command_is_still_wanted_gets_it_again() -> None:
+    bench = await Bench().start()
+    bench.core.script = lambda command: (
+        ok(command) if command.asked else Moved(id=command.id, shard=command.shard, asked=1234.5)
+    )
+
+    assert await bench.exchange(request("PUBLISH", headers=PUBLISH)) == [200]
+
+    first, second = bench.core.commands
+    assert (first.asked, second.asked) == (0.0, 1234.5)
+    assert first.deadline == second.deadline == 5.0
+
+
+async def test_core_that_asks_for_a_command_that_was_given_up_gets_no_word() -> None:
+    bench = await Bench().start()
+    bench.core.script = lambda command: None
+    await bench.exchange(request("PUBLISH", headers=PUBLISH))
+    bench.clock.now += 6.0
+    bench.endpoint.sweep()
+
+    bench.endpoint.on_replies([Moved(id=100, shard=bench.core.commands[0].shard, asked=1234.5)])
+    await turns()
+
+    assert bench.statuses == [503]
+    assert len(bench.core.commands) == 1

@@ -36,6 +36,7 @@ def came(packet: bytes) -> Came:
             sender=sender,
             channel=Wire(),
             peer=CLIENT,
+            deadline=1005.0,
         ),
     )
 

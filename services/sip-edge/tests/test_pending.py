@@ -156,3 +156,26 @@ def test_pending_after_a_time_without_the_bus_is_sent_again() -> None:
     pending.resend()
 
     assert cores.sent == [("core-1", 7), ("core-1", 8), ("core-1", 7), ("core-1", 8)]
+
+
+def test_command_that_is_asked_about_and_still_wanted_goes_again_with_the_time_of_the_core() -> None:
+    cores = Cores({1: "core-1"})
+    pending = cores.pending()
+    pending.add(waiting(7))
+
+    pending.asked(7, 1234.5, now=3.9)
+
+    kept = pending.take(7)
+    assert kept is not None
+    assert (cores.sent, kept.command.asked) == ([("core-1", 7), ("core-1", 7)], 1234.5)
+
+
+def test_command_that_is_asked_about_when_it_is_or_will_be_given_up_does_not_go_again() -> None:
+    cores = Cores({1: "core-1"})
+    pending = cores.pending()
+    pending.add(waiting(7))
+
+    pending.asked(7, 1234.5, now=4.1)
+    pending.asked(8, 1234.5, now=4.1)
+
+    assert cores.sent == [("core-1", 7)]

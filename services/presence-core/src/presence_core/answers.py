@@ -3,7 +3,8 @@
 from event_packages.base import EventPackage
 from event_packages.errors import BadEvent, NotFound
 from event_packages.registry import Registry
-from lamplighter_proto import Answer, Command, Register, subjects
+from lamplighter_proto import Answer, Command, Moved, Register, subjects
+from lamplighter_proto.commands import ANSWER_SECONDS
 from lamplighter_runtime.bus import Bus
 from presence_core.metrics import Metrics
 from presence_core.settings import Settings
@@ -31,6 +32,16 @@ class Answers:
         self._bus.send(subjects.edge_replies(command.edge), answer)
         event = "" if isinstance(command, Register) else command.event
         self._metrics.answered(type(command).__name__.upper(), event if event in self._registry else "", status)
+
+    def is_doubtful(self, command: Command, now: float) -> bool:
+        """Return whether the edge may have given up a command, after a time in which something stood still."""
+        late = command.deadline and now > command.deadline - ANSWER_SECONDS / 2
+        return bool(late) and not 0 <= now - command.asked <= ANSWER_SECONDS
+
+    def ask(self, command: Command, now: float) -> None:
+        """Ask the edge for a command once more, if it is still wanted (ADR 0010)."""
+        self._metrics.asked.inc()
+        self._bus.send(subjects.edge_replies(command.edge), Moved(id=command.id, shard=command.shard, asked=now))
 
     def ok(self, command: Command, *headers: tuple[str, str], to_tag: str = "") -> None:
         """Send a 200."""

@@ -60,6 +60,8 @@ class Handlers:
 
     def handle(self, shard: Shard, command: Command, now: float) -> None:
         """Decide a command; what it is refused with is answered at once."""
+        if self._answers.is_doubtful(command, now):
+            return self._answers.ask(command, now)
         try:
             self._check_load()
             check_key(command)

@@ -28,6 +28,9 @@ class Metrics:
         self.rows = registry.counter("presence_core_committed_rows_total", "Rows committed.").labels()
         self.failures = registry.counter("presence_core_commit_failures_total", "Batches not committed.", ["reason"])
         self.commit_seconds = registry.histogram("presence_core_commit_seconds", "Time of a commit.").labels()
+        self.asked = registry.counter(
+            "presence_core_doubtful_commands_total", "Commands so old that the edge was asked whether it still waits."
+        ).labels()
         self.unreadable = registry.counter(
             "presence_core_unreadable_rows_total", "Stored bodies that their package does not read."
         ).labels()

@@ -20,3 +20,4 @@ class Arrival(NamedTuple):
     sender: NameAddr
     channel: Channel
     peer: Peer
+    deadline: float

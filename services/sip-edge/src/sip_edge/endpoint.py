@@ -199,7 +199,10 @@ class Endpoint:
         if request.method == "OPTIONS":
             return None
         ways = self._ways
-        arrival = Arrival(next(self._ids), ways.instance, ways.shards, target, transaction, sender, channel, peer)
+        deadline = self._wall() + ways.answer_timeout
+        arrival = Arrival(
+            next(self._ids), ways.instance, ways.shards, target, transaction, sender, channel, peer, deadline
+        )
         command = self._command(request, arrival)
         if self.pending.is_crowded(command):
             self._merges.forget(transaction)
@@ -228,10 +231,12 @@ class Endpoint:
         """Answer the requests that cores have decided; ask again for those of moved shards."""
         now = self._monotonic()
         for reply in replies:
-            if isinstance(reply, Moved):
-                self.pending.moved(reply.id)
-            else:
+            if not isinstance(reply, Moved):
                 self._on_answer(reply, now)
+            elif reply.asked:
+                self.pending.asked(reply.id, reply.asked, now)
+            else:
+                self.pending.moved(reply.id)
 
     def _on_answer(self, answer: Answer, now: float) -> None:
         waiting = self.pending.take(answer.id)

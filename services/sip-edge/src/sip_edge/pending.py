@@ -7,7 +7,10 @@ Rule 2: commands are repeat-safe: whenever in doubt, a command is sent again.
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from lamplighter_proto import Command
+from lamplighter_proto.commands import ANSWER_SECONDS
 from sip.message import Request
 from sip_edge.addresses import Peer
 from sip_edge.flows import Channel
@@ -88,6 +91,13 @@ class Pending:
             self._send_again(waiting)
         else:
             self._again.add(number)
+
+    def asked(self, number: int, at: float, now: float) -> None:
+        """Tell the core which asked at `at` that a request still waits, if it will for long enough (ADR 0010)."""
+        waiting = self._table.get(number)
+        if waiting is not None and now - waiting.since <= self._timeout - ANSWER_SECONDS:
+            waiting.command = replace(waiting.command, asked=at)
+            self._send_again(waiting)
 
     def reassign(self, shards: Collection[int]) -> None:
         """Send the commands of `shards` to their owners of now."""

@@ -15,6 +15,7 @@ def to_command(request: Request, arrival: Arrival) -> Publish:
     return Publish(
         id=arrival.id,
         edge=arrival.edge,
+        deadline=arrival.deadline,
         shard=target.shard,
         transaction=arrival.transaction,
         presentity=target.aor,

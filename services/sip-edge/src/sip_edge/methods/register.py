@@ -21,6 +21,7 @@ def to_command(request: Request, arrival: Arrival, aor: Target) -> Register:
     return Register(
         id=arrival.id,
         edge=arrival.edge,
+        deadline=arrival.deadline,
         shard=aor.shard,
         transaction=arrival.transaction,
         aor=aor.aor,

@@ -23,6 +23,7 @@ def to_command(request: Request, arrival: Arrival) -> Subscribe:
     return Subscribe(
         id=arrival.id,
         edge=arrival.edge,
+        deadline=arrival.deadline,
         shard=shard_in_dialog(tag, presentity, arrival.shards) if tag else arrival.target.shard,
         transaction=arrival.transaction,
         presentity=presentity,
