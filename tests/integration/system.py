@@ -43,7 +43,7 @@ class System:
         # The embedded PostgreSQL runs as another user when we are root.
         self.data.chmod(0o755)
         self.log = self.data / "up.log"
-        self._environment = dict(environment)
+        self.environment = dict(environment)
         self._arguments = arguments
         self.sip: Address = (HOST, free_port())
         self.http_port = free_block(len(HTTP_PORTS))
@@ -70,7 +70,7 @@ class System:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env=dict(os.environ) | self._environment,
+                env=dict(os.environ) | self.environment,
                 start_new_session=True,
             )
         until(self._is_ready, START_SECONDS, lambda: f"no {READY_LINE!r}:\n{self.tail()}")
