@@ -105,14 +105,18 @@ class Handlers:
 
     def on_tick(self, shard: Shard, now: float) -> None:
         """Do what the clock asks for."""
+        self.on_due(shard, now)
+        self._documents.on_tick(shard, now)
+        self._teller.sweep(shard, now)
+
+    def on_due(self, shard: Shard, now: float) -> None:
+        """Look at what is due."""
         for due, key in shard.wheel.due(now):
             try:
                 self._due(shard, due, key, now)
             except Exception:
                 # The bug that one deadline finds must not cost the others theirs.
                 logger.exception("deadline failed", extra={"due": due.value})
-        self._documents.on_tick(shard, now)
-        self._teller.sweep(shard, now)
 
     def _due(self, shard: Shard, due: Due, key: object, now: float) -> None:
         match due:

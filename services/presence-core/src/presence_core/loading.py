@@ -25,6 +25,8 @@ from presence_core.watching import Watchers
 
 logger = logging.getLogger(__name__)
 
+AT_ONCE = 0.0
+
 
 class Loader:
     """Builds shards; what a package does not read any more stays in the store and is counted."""
@@ -49,7 +51,9 @@ class Loader:
         self, rows: ShardRows, documents: Mapping[str, Documents], epochs: Mapping[int, int], now: float
     ) -> dict[int, Shard]:
         """Return the shards of `epochs`; watchers that may not have the state of today are offered it."""
-        shards = {number: Shard(number=number, epoch=epoch, wheel=Wheel(now)) for number, epoch in epochs.items()}
+        # What is over already comes up at once.
+        start = now - 1.0
+        shards = {number: Shard(number=number, epoch=epoch, wheel=Wheel(start)) for number, epoch in epochs.items()}
         for publication in rows.publications:
             self._add_publication(shards[publication.shard], publication)
         for ending in rows.endings:
@@ -82,10 +86,10 @@ class Loader:
         for (aor, _), of_presentity in shard.known.items():
             for known in of_presentity.values():
                 if not known.tags:
-                    shard.wheel.set((Due.WATCHER, known.watcher.key), now)
+                    shard.wheel.set((Due.WATCHER, known.watcher.key), AT_ONCE)
                 if known.watcher.status == Status.WAITING:
                     # Rules that came meanwhile may be about it.
-                    _decide_anew(shard, aor, now)
+                    _decide_anew(shard, aor)
 
     def _compose(self, shard: Shard, entry: Entry, now: float) -> None:
         if not entry.round:
@@ -157,15 +161,15 @@ class Loader:
         live = replace(stored, status=Status.ACTIVE) if stored.status == Status.TERMINATED else stored
         after = ruled(live, live.status, verdict)
         if stored.status != Status.TERMINATED and (after.status, after.reason) != (stored.status, stored.reason):
-            _decide_anew(shard, stored.presentity, now)
+            _decide_anew(shard, stored.presentity)
             return None
         return replace(stored, view=after.view)
 
 
-def _decide_anew(shard: Shard, aor: str, now: float) -> None:
+def _decide_anew(shard: Shard, aor: str) -> None:
     """Decide about the watchers of a presentity with the next tick."""
-    shard.boundaries[aor] = now
-    shard.wheel.set((Due.RULES, aor), now)
+    shard.boundaries[aor] = AT_ONCE
+    shard.wheel.set((Due.RULES, aor), AT_ONCE)
 
 
 def _add_watcher(shard: Shard, watcher: KnownWatcher, documents: Mapping[str, Documents]) -> None:

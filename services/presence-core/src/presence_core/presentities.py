@@ -1,48 +1,45 @@
 """`store=database` (design §4): presentities are used one by one, each in a transaction of its own.
 
 Any core serves any presentity; the table of owners only routes, so that one core usually has it in memory and minds
-its timers.
+its watchers and timers. Another core that served one lets go when its NOTIFYs are settled, and says so to the owner.
 """
 
-import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Mapping
 
-from nats.errors import Error as NatsError
-
-from lamplighter_proto import Command, Outcome, Refresh, Register
+from lamplighter_proto import Command, Outcome, Refresh, Register, subjects
 from lamplighter_proto.ownership import shard_of
 from lamplighter_runtime import clock
 from lamplighter_runtime.bus import Bus
 from lamplighter_runtime.membership import Directory
 from presence_core.claims import Claims
-from presence_core.domain.presentity import TOMBSTONE_SECONDS
+from presence_core.domain.expiry import Wheel
+from presence_core.in_use import InUse
+from presence_core.looking import Looking
+from presence_core.minding import Minding
 from presence_core.settings import Settings
 from presence_core.shard import Shard
-from presence_core.store import Store, StoreError
-from presence_core.turns import InUse, Turns, Worker
+from presence_core.store import Store
+from presence_core.turns import Turns, Worker
 
 logger = logging.getLogger(__name__)
 
-TICK_SECONDS = 0.2
-RETRY_SECONDS = 0.5
-CLEAN_SECONDS = 30.0
+SETTLE_SECONDS = 2.0
 
 
 class Presentities:
-    """The presentities that this process is busy with."""
+    """The presentities that this process is busy with, or whose watchers it minds."""
 
     def __init__(self, settings: Settings, bus: Bus, store: Store, directory: Directory) -> None:
+        self.uses: dict[str, InUse] = {}
+        self.due: Wheel[str] = Wheel(clock.wall())
         self._settings = settings
-        self._store = store
+        self._bus = bus
+        self._directory = directory
         self._claims = Claims(directory, settings.instance, settings.shards)
-        self._uses: dict[str, InUse] = {}
-        self._turns = Turns(settings, bus, store, self._rest)
-        self._taken: set[int] = set()
-        """Shards whose watchers we have taken over."""
-        self._wake = asyncio.Event()
-        directory.on_members(self._wake.set)
-        directory.on_change(lambda _: self._wake.set())
+        self._turns = Turns(settings, bus, store, self.rest)
+        self._looking = Looking(self._turns, at_a_time=max(1, settings.database_connections // 2))
+        self._minding = Minding(settings, store, directory, self._claims, self._turns, self._looking, self)
 
     def use(self, front: Worker, workers: Iterable[Worker]) -> None:
         """Take the parts for what needs no transaction, and those for transactions, one each."""
@@ -53,154 +50,147 @@ class Presentities:
     def on_commands(self, commands: list[Command]) -> None:
         """Take the commands of a frame."""
         for command in commands:
-            use = self._use(command.aor if isinstance(command, Register) else command.presentity)
-            if len(use.commands) >= self._settings.waiting_commands:
+            use = self.in_use(command.aor if isinstance(command, Register) else command.presentity)
+            if self._full(use):
                 self._turns.front.parts.handlers.refuse(command)
+                self.rest(use)
             else:
                 use.commands.append(command)
+                self._turns.pending += 1
                 self._turns.begin(use)
+
+    def _full(self, use: InUse) -> bool:
+        """Return whether no further command can wait; without the database none can."""
+        full = self._turns.pending >= self._settings.pending_changes
+        return full or self._turns.away or len(use.commands) >= self._settings.waiting_commands
 
     def on_refreshes(self, refreshes: list[Refresh]) -> None:
         """Look again at presentities whose documents may have changed; each is read at its next use anyway."""
         for refresh in refreshes:
-            uses = [self._uses.get(refresh.presentity)] if refresh.presentity else list(self._uses.values())
-            known = [use for use in uses if use is not None]
-            for use in known:
-                use.look = True
-                use.refreshed.set()
-                use.refreshes += [refresh] if refresh.presentity else []
-                self._turns.begin(use)
-            if not known or not refresh.presentity:
+            if not refresh.presentity:
+                self._looking.add(self.uses.values())
                 self._turns.confirm(refresh)
+            elif not refresh.xcap_sync:
+                self._looking.add([self.in_use(refresh.presentity)], anew=True)
+            else:
+                self._refresh(refresh)
+
+    def _refresh(self, refresh: Refresh) -> None:
+        use = self.uses.get(refresh.presentity)
+        if use is not None:
+            use.look = True
+            use.refreshed.set()
+            use.refreshes.append(refresh)
+            self._turns.begin(use)
+        elif refresh.shard in self._minding.taken:
+            self._turns.confirm(refresh)
 
     def on_outcomes(self, outcomes: list[Outcome]) -> None:
         """Take the outcomes of a frame."""
         now = clock.wall()
         for outcome in outcomes:
-            use = self._uses.get(outcome.presentity)
+            use = self.uses.get(outcome.presentity)
             if use is not None and use.shard is not None:
-                self._turns.front.parts.teller.on_outcome(use.shard, outcome, now)
-                self._turns.tell(self._turns.front, use, now)
+                try:
+                    self._turns.front.parts.teller.on_outcome(use.shard, outcome, now)
+                    self._turns.tell(self._turns.front, use, now)
+                except Exception as error:
+                    self._turns.broken(use, error)
+                self.plan(use)
 
     # --- in use
 
-    def _use(self, aor: str) -> InUse:
-        use = self._uses.get(aor)
+    def in_use(self, aor: str) -> InUse:
+        """Return what is known of a presentity."""
+        use = self.uses.get(aor)
         if use is None:
-            use = self._uses[aor] = InUse(aor, shard_of(aor, self._settings.shards))
+            use = self.uses[aor] = InUse(aor, shard_of(aor, self._settings.shards))
         return use
 
-    def _rest(self, use: InUse) -> None:
+    def plan(self, use: InUse) -> None:
+        """See to it that a presentity is looked at in time."""
+        at = use.next_at()
+        if at < use.due_at:
+            use.due_at = at
+            self.due.set(use.aor, at)
+
+    def rest(self, use: InUse) -> None:
         """Keep what has watchers here until something is due; forget the rest."""
-        shard = use.shard
-        kept = shard is not None and (shard.deliveries or shard.known or shard.boundaries)
-        if not kept and not use.waiting:
-            self._uses.pop(use.aor, None)
+        if self.uses.get(use.aor) is not use:
+            return
+        if use.idle and not self._kept(use):
+            del self.uses[use.aor]
+            if use.watched:
+                self._hand_over(use)
+            return
+        self.plan(use)
+
+    def _kept(self, use: InUse) -> bool:
+        if not use.watched or use.number in self._minding.taken:
+            return use.watched
+        assert use.shard is not None, "it is watched"
+        # Not ours to mind: only what we have begun is settled and saved.
+        self.save_progress(use)
+        return bool(use.shard.in_flight) or not use.idle
+
+    def _hand_over(self, use: InUse) -> None:
+        """Tell the owner of a presentity that we have used it."""
+        owner = self._directory.owner_of(use.number)
+        if owner and owner != self._settings.instance:
+            word = Refresh(id=0, xcap_sync="", shard=use.number, presentity=use.aor)
+            self._bus.send(subjects.core_refreshes(owner), word)
+
+    def forget(self, numbers: Iterable[int]) -> None:
+        """Leave the watchers of shards to another core, which looks at them all."""
+        numbers = set(numbers)
+        for use in [use for use in self.uses.values() if use.number in numbers and use.idle]:
+            del self.uses[use.aor]
+
+    def save_progress(self, use: InUse) -> None:
+        """Have it saved which watchers have the state."""
+        if use.shard is not None and use.shard.unsaved:
+            use.unsaved |= use.shard.unsaved
+            use.shard.unsaved.clear()
+            self._turns.begin(use)
+
+    def tell(self, use: InUse, now: float) -> None:
+        """See to NOTIFYs of which no word comes."""
+        if use.shard is not None:
+            self._turns.front.parts.teller.sweep(use.shard, now)
+            self._turns.tell(self._turns.front, use, now)
+            self.plan(use)
 
     # --- for the service
 
     def ready(self) -> Mapping[str, bool]:
         """Return whether the database is there and the watchers of our shards are taken over."""
         wanted = self._claims.wanted()
-        return {"database": not self._turns.away, "shards": wanted is None or wanted <= self._taken}
+        return {"database": not self._turns.away, "shards": wanted is None or wanted <= self._minding.taken}
 
     def memory(self) -> Iterable[Shard]:
         """Return what is in memory."""
-        return [use.shard for use in self._uses.values() if use.shard is not None]
+        return [use.shard for use in self.uses.values() if use.shard is not None]
 
     async def find(self, aor: str) -> Shard | None:
-        """Return the memory of a presentity, read if it is not there; raise StoreError."""
-        use = self._uses.get(aor)
-        if use is not None and use.shard is not None:
+        """Return a presentity as it is stored, or as it is in memory where that knows more; raise StoreError."""
+        use = self.uses.get(aor)
+        if use is not None and use.shard is not None and use.number in self._minding.taken:
             return use.shard
         return await self._turns.look(aor, shard_of(aor, self._settings.shards))
 
     def work(self) -> Mapping[str, Coroutine[object, object, None]]:
         """Return what has to run, by name."""
-        return {"claims": self._claim_for_ever(), "ticks": self._tick_for_ever(), "cleaner": self._clean_for_ever()}
+        return {"looks": self._looking.run(), **self._minding.work()}
 
     async def leave(self) -> None:
-        """Finish what is begun, save how far NOTIFYs have come, and say that our shards are free."""
-        for use in list(self._uses.values()):
-            self._save_progress(use)
-        while self._turns.tasks:
-            await asyncio.wait(self._turns.tasks)
-        await self._claims.release(self._claims.claimed)
-
-    async def _claim_for_ever(self) -> None:
-        while True:
-            try:
-                await self._balance()
-            except (StoreError, NatsError, TimeoutError) as error:
-                self._turns.away = self._turns.away or isinstance(error, StoreError)
-                logger.warning("shards not claimed", extra={"error": repr(error)})
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            try:
-                async with asyncio.timeout(1.0):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-            finally:
-                self._wake.clear()
-
-    async def _balance(self) -> None:
-        wanted = self._claims.wanted()
-        if wanted is None:
-            return
-        if surplus := self._claims.claimed - wanted:
-            await self._claims.release(surplus)
-            self._forget(surplus)
-        missing = [number for number in wanted - self._taken if self._claims.free(number)]
-        if missing:
-            await self._claims.claim([number for number in missing if number not in self._claims.claimed])
-            for aor in await self._store.watched(missing):
-                use = self._use(aor)
-                use.look = True
-                self._turns.begin(use)
-            self._taken.update(missing)
-
-    def _forget(self, numbers: Iterable[int]) -> None:
-        """Leave the watchers of shards to another core."""
-        self._taken.difference_update(numbers)
-        for use in [use for use in self._uses.values() if use.number in set(numbers)]:
-            if not use.waiting:
-                del self._uses[use.aor]
-
-    async def _tick_for_ever(self) -> None:
-        saved_at = clock.wall()
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
-            now = clock.wall()
-            saving = now - saved_at >= self._settings.progress_seconds
-            saved_at = now if saving else saved_at
-            for use in list(self._uses.values()):
-                self._attend(use, now, saving=saving)
-
-    def _attend(self, use: InUse, now: float, *, saving: bool) -> None:
-        """See to NOTIFYs of which no word comes, and to progress that is not saved."""
-        shard = use.shard
-        if shard is None or use.busy:
-            return
-        if shard.in_flight:
-            self._turns.front.parts.teller.sweep(shard, now)
-            self._turns.tell(self._turns.front, use, now)
-        if saving:
-            self._save_progress(use)
-        elif (at := shard.wheel.next()) is not None and at <= now:
-            use.look = True
-            self._turns.begin(use)
-
-    def _save_progress(self, use: InUse) -> None:
-        if use.shard is not None and use.shard.unsaved:
-            use.unsaved |= use.shard.unsaved
-            use.shard.unsaved.clear()
-            self._turns.begin(use)
-
-    async def _clean_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(CLEAN_SECONDS)
-            try:
-                await self._store.clean_all(sorted(self._taken), int(clock.wall()) - TOMBSTONE_SECONDS)
-            except StoreError as error:
-                logger.warning("not cleaned", extra={"error": str(error)})
+        """Save how far NOTIFYs have come, say that our shards are free, and finish what is begun."""
+        for use in self.uses.values():
+            self.save_progress(use)
+        await self._turns.settled(SETTLE_SECONDS)
+        kept = dict(self.uses)
+        await self._claims.release(set(self._claims.claimed))
+        await self._turns.settled(SETTLE_SECONDS)
+        for use in {**kept, **self.uses}.values():
+            if use.shard is not None and (use.shard.in_flight or use.aor in self.uses):
+                self._hand_over(use)
+        logger.info("shards released")

@@ -20,6 +20,10 @@ class StoreAway(StoreError):
     """The database cannot be reached; whether the last batch was saved is not known."""
 
 
+class Contended(StoreError):
+    """Somebody else has had a presentity for too long; nothing was saved."""
+
+
 class Fenced(StoreError):
     """A shard of the batch has a newer owner (a higher epoch); nothing was saved."""
 

@@ -79,6 +79,11 @@ class XcapDocuments:
         """Return whether watchers of a package depend on documents of the presentity."""
         return self._settings.xcap != "none" and bool(self._authorizer.governs(package) or package.hard_state)
 
+    def needed_for(self, event: str) -> bool:
+        """Return whether watchers of an event depend on documents of the presentity."""
+        package = self._registry.get(event)
+        return package is not None and self.needed(package)
+
     # --- commands that need documents
 
     def here(self, shard: Shard, command: Subscribe, now: float) -> bool:

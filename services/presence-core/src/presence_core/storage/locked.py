@@ -12,7 +12,7 @@ import asyncpg
 
 from presence_core.domain.documents import XcapDocument
 from presence_core.storage import rows
-from presence_core.store import Changes, ShardRows
+from presence_core.store import Changes, Contended, ShardRows
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
@@ -35,24 +35,37 @@ class LockedPresentity:
 
 @asynccontextmanager
 async def locked(connection: Connection, aor: str) -> AsyncIterator[None]:
-    """Hold the lock of a presentity for one transaction; begin and lock are one message."""
-    await connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock({_key(aor)})")
+    """Hold the lock of a presentity for one transaction; begin and lock are one message.
+
+    Raises Contended when another has it for too long.
+    """
     try:
+        await connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock({_key(aor)})")
         yield
+    except asyncpg.LockNotAvailableError as error:
+        await _end(connection, "ROLLBACK")
+        raise Contended(aor) from error
     except BaseException:
-        await connection.execute("ROLLBACK")
+        await _end(connection, "ROLLBACK")
         raise
-    await connection.execute("COMMIT")
+    await _end(connection, "COMMIT")
+
+
+async def _end(connection: Connection, how: str) -> None:
+    """End a transaction; a connection of which the end is not known serves nobody else."""
+    try:
+        await connection.execute(how)
+    except BaseException:
+        connection.terminate()
+        raise
 
 
 async def read(
-    connection: Connection, sql: Mapping[str, str], aor: str, shard: int, usages: Mapping[int, str] | None, save: Save
+    connection: Connection, sql: Mapping[str, str], aor: str, shard: int, usages: Mapping[int, str], save: Save
 ) -> LockedPresentity:
-    """Read a presentity that is locked; its XCAP documents where somebody wants them (`usages`)."""
-    user = rows.split_aor(aor)
-    row = await connection.fetchrow(sql["presentity"], aor, *user)
+    """Read a presentity that is locked, with its XCAP documents of some usages."""
+    row = await connection.fetchrow(sql["presentity"], aor, *rows.split_aor(aor), list(usages))
     assert row is not None, "a query without FROM has one row"
-    found = await connection.fetch(sql["load_documents"], [user[0]], [user[1]]) if usages else []
     stored = ShardRows(
         [rows.publication(one) for one in _of(row["publications"], shard)],
         [rows.subscription(one) for one in _of(row["subscriptions"], shard)],
@@ -60,9 +73,7 @@ async def read(
         [rows.watcher(one) for one in _of(row["watchers"], shard)],
         [rows.ending(one) for one in _of(row["endings"], shard)],
     )
-    documents = [
-        rows.document(one, (usages or {})[one["doc_type"]]) for one in found if one["doc_type"] in (usages or {})
-    ]
+    documents = [rows.document(one, usages[one["doc_type"]]) for one in row["documents"] or ()]
     return LockedPresentity(stored, tuple(documents), connection, save)
 
 

@@ -145,7 +145,7 @@ class PostgresStore:
 
     async def _save_all(self, connection: Executor, changes: Changes) -> None:
         shards, epochs = list(changes.epochs), list(changes.epochs.values())
-        if await connection.fetchval(self._sql["held"], shards, epochs) != len(shards):
+        if shards and await connection.fetchval(self._sql["held"], shards, epochs) != len(shards):
             raise Fenced
         if changes.publications:
             await self._save_publications(connection, changes)
@@ -208,7 +208,11 @@ class PostgresStore:
     async def _connections_pool(self) -> Pool:
         if self._pool is None:
             # Who stands still with a presentity locked loses it.
-            patience = {"idle_in_transaction_session_timeout": f"{int(self._timeout * 1000)}"}
+            milliseconds = int(self._timeout * 1000)
+            patience = {
+                "idle_in_transaction_session_timeout": f"{milliseconds}",
+                "lock_timeout": f"{milliseconds * 4 // 5}",
+            }
             self._pool = asyncpg.create_pool(
                 self._dsn,
                 min_size=0,
@@ -230,6 +234,7 @@ class PostgresStore:
     async def clean_all(self, shards: list[int], before: int) -> int:
         """Delete publications and bindings of shards that ended before an epoch second, whoever owns them."""
         async with self._connection("rest") as connection:
+            await self._adopt(connection)
             first = await connection.execute(self._sql["clean_all_publications"], shards, before)
             second = await connection.execute(self._sql["clean_all_contacts"], shards, before)
         return sum(int(status.rpartition(" ")[2]) for status in (first, second))

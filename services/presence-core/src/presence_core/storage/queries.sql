@@ -192,7 +192,8 @@ DELETE FROM presentity WHERE shard = ANY($1::int[]) AND greatest(expires, receiv
 DELETE FROM location WHERE shard = ANY($1::int[]) AND expires < $2;
 
 -- name: presentity
--- $1 canonical AOR, $2 username, $3 domain. All that is stored of a presentity, as arrays of rows.
+-- $1 canonical AOR, $2 username, $3 domain, $4 types of documents. All that is stored of a presentity, as arrays of
+-- rows.
 SELECT
     (SELECT array_agg(p ORDER BY p.modified, p.id) FROM presentity p WHERE p.username = $2 AND p.domain = $3)
         AS publications,
@@ -201,4 +202,6 @@ SELECT
     (SELECT array_agg(w ORDER BY w.id) FROM watchers w WHERE w.presentity_uri = $1 AND w.status BETWEEN 1 AND 4)
         AS watchers,
     (SELECT array_agg(e ORDER BY e.until, e.name COLLATE "C") FROM ending e WHERE e.username = $2 AND e.domain = $3)
-        AS endings;
+        AS endings,
+    (SELECT array_agg(x ORDER BY x.doc_uri COLLATE "C", x.doc_type) FROM xcap x
+     WHERE x.username = $2 AND lower(x.domain) = $3 AND x.doc_type = ANY($4::int[])) AS documents;
