@@ -100,16 +100,22 @@ def publication() -> Callable[..., Publication]:
     return build
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Have a test run in each mode of the store that its module names in `STORES`."""
+    if "mode" in metafunc.fixturenames:
+        metafunc.parametrize("mode", getattr(metafunc.module, "STORES", ["write-through"]))
+
+
 @pytest.fixture
 def directory() -> FakeDirectory:
     return FakeDirectory()
 
 
 @pytest.fixture
-async def core(package: EventPackage, directory: FakeDirectory) -> AsyncIterator[Core]:
+async def core(package: EventPackage, directory: FakeDirectory, mode: str) -> AsyncIterator[Core]:
     store = GatedStore()
     await store.open(64)
-    core = Core("core-1", package, store, directory)
+    core = Core("core-1", package, store, directory, store=mode)
     await core.start()
     yield core
     await core.die()
@@ -122,14 +128,16 @@ def packages() -> Registry:
 
 
 @pytest.fixture
-async def start(packages: Registry, directory: FakeDirectory) -> AsyncIterator[StartCore]:
+async def start(packages: Registry, directory: FakeDirectory, mode: str) -> AsyncIterator[StartCore]:
     """Start a core with the packages there are, where rules decide; with other settings if a test has some."""
     started: list[Core] = []
 
     async def begin(**settings: str) -> Core:
         store = GatedStore()
         await store.open(64)
-        core = Core("core-1", packages, store, directory, **{"policy": "rules", "xcap": "integrated", **settings})
+        core = Core(
+            "core-1", packages, store, directory, **{"policy": "rules", "xcap": "integrated", "store": mode, **settings}
+        )
         started.append(core)
         await core.start()
         return core

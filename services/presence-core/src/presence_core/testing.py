@@ -1,7 +1,8 @@
 """A whole core on a bus and a store in memory, and a directory that a test leads: for tests alone."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -9,7 +10,8 @@ from event_packages.base import EventPackage
 from event_packages.registry import Registry as Packages
 from lamplighter_proto import Answer, Dialog, DialogRoute, Flow, FrameCodec, Moved, Notify, Outcome, Target, subjects
 from lamplighter_proto.commands import Command, Reply
-from lamplighter_proto.ownership import ShardTable
+from lamplighter_proto.ownership import ShardTable, shard_of
+from lamplighter_runtime import clock
 from lamplighter_runtime.bus import MemoryBus
 from lamplighter_runtime.metrics import Registry
 from presence_core.assembly import assemble
@@ -17,10 +19,13 @@ from presence_core.commit import Committer
 from presence_core.domain.registration import Contact
 from presence_core.domain.subscription import Subscription
 from presence_core.metrics import Metrics
+from presence_core.presentities import Presentities
 from presence_core.settings import Settings
+from presence_core.shard import Shard
 from presence_core.shards import Shards
-from presence_core.storage.memory import MemoryStore
+from presence_core.storage.memory import LockedInMemory, MemoryStore
 from presence_core.store import Changes, StoreAway, StoredContact, StoredSubscription
+from presence_core.turns import Turns
 
 
 class GatedStore(MemoryStore):
@@ -34,11 +39,21 @@ class GatedStore(MemoryStore):
         """How many of the next saves fail."""
 
     async def save(self, changes: Changes) -> None:
+        await self._pass()
+        await super().save(changes)
+
+    @asynccontextmanager
+    async def presentity(self, aor: str, shard: int) -> AsyncIterator[LockedInMemory]:
+        async with super().presentity(aor, shard) as locked:
+            yield locked
+            if locked.saved:
+                await self._pass()
+
+    async def _pass(self) -> None:
         await self.gate.wait()
         if self.failures:
             self.failures -= 1
             raise StoreAway("told to fail")
-        await super().save(changes)
 
 
 @dataclass
@@ -105,6 +120,8 @@ class Core:
         self.documents: list[bytes] = []
         self.notifies: list[Notify] = []
         self.settings_given = settings
+        self._wall: Callable[[], float] | None = None
+        """The clock before a test said what time it is."""
         environ = {f"PRESENCE_CORE_{key.upper()}": value for key, value in settings.items()}
         self.settings = Settings.load(environ | {"PRESENCE_CORE_INSTANCE": name})
         self.metrics = metrics = Metrics(Registry())
@@ -120,18 +137,53 @@ class Core:
             new_id=lambda: f"{name}{next(ids):0{32 - len(name)}d}",
         )
         self.shards, self.committer = cast(Shards, self.core.shards), cast(Committer, self.core.parts.committer)
+        self.presentities = cast(Presentities, self.core.shards)
+        """The same with store=database."""
         self.teller, self.handlers = self.core.parts.teller, self.core.parts.handlers
 
     async def start(self) -> None:
         await self.bus.subscribe(subjects.NOTIFY, FrameCodec[Notify](Notify), self._on_notify)
         await self.bus.subscribe(subjects.edge_replies("edge-1"), FrameCodec[Answer | Moved](Reply), self._on_reply)
         self.tasks = [asyncio.create_task(one) for one in self.shards.work().values()]
-        await self.until(lambda: bool(self.shards.served))
+        await self.until(lambda: self.shards.ready()["shards"])
+        await self.quiet()
 
     async def die(self) -> None:
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+        if self._wall is not None:
+            clock.wall = self._wall
+
+    @property
+    def database(self) -> bool:
+        """Return whether presentities are used one by one."""
+        return self.settings.store == "database"
+
+    @property
+    def turns(self) -> Turns:
+        """Return who takes turns for presentities (store=database)."""
+        return self.presentities._turns  # noqa: SLF001
+
+    def memory(self, aor: str = "sip:alice@example.com") -> Shard | None:
+        """Return the memory in which a presentity is."""
+        if not self.database:
+            return self.shards.served.get(shard_of(aor, 64))
+        use = self.presentities.uses.get(aor)
+        return use.shard if use is not None else None
+
+    def tick(self, now: float) -> None:
+        """Let the clock say `now`, and do what it asks for."""
+        if not self.database:
+            for shard in self.shards.served.values():
+                self.handlers.on_tick(shard, now)
+            self.teller.tell(now)
+            return
+        self._wall = self._wall or clock.wall
+        clock.wall = lambda: now
+        minding = self.presentities._minding  # noqa: SLF001
+        minding.tick(now)
+        minding.sweep(now, saving=False)
 
     def _on_notify(self, messages: list[Notify]) -> None:
         for notify in messages:
@@ -158,6 +210,13 @@ class Core:
     async def quiet(self) -> None:
         for _ in range(20):
             await asyncio.sleep(0)
+        if self.database:
+            for _ in range(500):
+                await asyncio.sleep(0)
+                if not self.turns.tasks:
+                    break
+            for _ in range(20):
+                await asyncio.sleep(0)
 
     async def confirm(self, status: int = 200, targets: Iterable[Target] | None = None) -> None:
         """Report the outcome of NOTIFYs, by default of the last one."""
@@ -212,9 +271,7 @@ async def successor(
 
 
 def tick(core: Core, now: float) -> None:
-    for shard in core.shards.served.values():
-        core.handlers.on_tick(shard, now)
-    core.teller.tell(now)
+    core.tick(now)
 
 
 def stored_subscription(

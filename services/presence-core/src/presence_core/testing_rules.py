@@ -68,7 +68,9 @@ async def refresh(core: Core, aor: str = ALICE, *, shard: int | None = None, id:
 
 def shard(core: Core, aor: str = ALICE) -> Shard:
     """Return the memory in which a presentity is."""
-    return core.shards.served[shard_of(aor, 64)]
+    found = core.memory(aor)
+    assert found is not None, "it is not in memory"
+    return found
 
 
 def known(core: Core, event: str = "presence", aor: str = ALICE) -> list[KnownWatcher]:
@@ -110,7 +112,7 @@ def states(core: Core, reply: Answer | Moved) -> list[tuple[str, str]]:
 async def settle(core: Core, status: int = 200) -> None:
     """Answer every NOTIFY in flight, and those that follow."""
     for _ in range(50):
-        deliveries = [one for served in core.shards.served.values() for one in served.in_flight.values()]
+        deliveries = [one for served in core.shards.memory() for one in served.in_flight.values()]
         awaited = {(one.subscription.local_tag, one.in_flight) for one in deliveries}
         flying = [target for target in core.targets if (target.dialog.local_tag, target.cseq) in awaited]
         if not flying:
