@@ -124,6 +124,23 @@ async def test_two_cores_share_the_shards_and_hand_over(
     await other.die()
 
 
+async def test_shards_that_were_claimed_but_never_loaded_are_left_to_whom_they_shall_belong_to(
+    core: Core, package: EventPackage, directory: FakeDirectory
+) -> None:
+    core.store.away = True
+    core.shards.drop(list(core.shards.served), StoreAway("for a while"))
+    await core.until(lambda: bool(core.shards._coming))
+    directory.view.cores.add("core-2")
+    other = Core("core-2", package, core.store, directory)
+    directory.members_changed()
+    core.store.away = False
+
+    await other.start()
+
+    await core.until(lambda: len(core.shards.served) + len(other.shards.served) == 64)
+    await other.die()
+
+
 async def test_core_that_lost_its_lease_writes_and_answers_nothing(core: Core, publish: PublishBuilder) -> None:
     command = publish(b"open")
     await core.store.claim({command.shard: 1}, "core-2")

@@ -36,6 +36,13 @@ class Claims:
         """Return whether the table says that a shard is ours."""
         return self._directory.owner_of(number) == self._me
 
+    def surplus(self) -> set[int]:
+        """Return the shards that are ours in the table and shall be another's: claimed and never loaded, or long ago."""
+        wanted = self.wanted()
+        if wanted is None:
+            return set()
+        return {number for number in range(self._shards) if self.is_ours(number)} - wanted
+
     async def claim(self, numbers: Collection[int]) -> ShardTable:
         """Write ourselves into the table, so that the edges send us what they hold; return the table."""
         if numbers:

@@ -151,7 +151,7 @@ class Shards:
 
     async def _balance(self) -> None:
         wanted = self.wanted()
-        surplus = set(self.served) - wanted
+        surplus = (set(self.served) - wanted) | self._claims.surplus()
         if surplus:
             await self.release(surplus)
         missing = [number for number in wanted if number not in self.served and self._claims.free(number)]
@@ -188,7 +188,7 @@ class Shards:
     async def release(self, numbers: Iterable[int]) -> None:
         """Hand shards over: save, forget, and say that they are free."""
         numbers = set(numbers)
-        for number in numbers:
+        for number in numbers & self.served.keys():
             self._teller.save_all_progress(self.served[number])
         if not await self._committer.settled(numbers):
             raise StoreAway("what was answered before it was saved is not saved yet")
