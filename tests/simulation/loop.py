@@ -13,6 +13,9 @@ from typing import Protocol
 MAIN: "ContextVar[Process | None]" = ContextVar("process", default=None)
 
 
+MANY = 200
+
+
 class Stuck(AssertionError):
     """Nobody waits for any time: the simulation cannot go on."""
 
@@ -27,11 +30,18 @@ class Process:
         self.context.run(MAIN.set, self)
         self._loop = loop
         self._held: list[asyncio.Handle] = []
+        self._tasks: list[asyncio.Task[object]] = []
 
     def spawn(self, work: Coroutine[object, object, object], name: str = "") -> "asyncio.Task[object]":
         """Begin a task of this process."""
         context = None if MAIN.get() is self else self.context.copy()
         return self._loop.create_task(work, name=name or self.name, context=context)
+
+    def keep(self, task: "asyncio.Task[object]") -> None:
+        """Keep a task from being thrown away, at a time that nobody foresees, before the world ends."""
+        if len(self._tasks) > MANY:
+            self._tasks = [one for one in self._tasks if not one.done()]
+        self._tasks.append(task)
 
     def hold(self, handle: asyncio.Handle) -> None:
         """Keep what would have run while the process is stopped."""
@@ -119,6 +129,14 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def run_soon(self, handles: list[asyncio.Handle]) -> None:
         """Run these handles in this order."""
         self._ready.extend(handles)
+
+    def create_task(self, coro, *, name=None, context=None):  # type: ignore[no-untyped-def,override]
+        """Begin a task, of the process in whose context it runs."""
+        task = super().create_task(coro, name=name, context=context)
+        process = MAIN.get() if context is None else context.get(MAIN)
+        if process is not None:
+            process.keep(task)
+        return task
 
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: object, context: Context | None = None

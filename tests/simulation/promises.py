@@ -98,6 +98,12 @@ def document(event: str, presentity: str, name: str, step: int) -> bytes:
 TYPES = {"presence": "application/pidf+xml", "dialog": "application/dialog-info+xml"}
 
 
+def lit(event: str, items: dict[str, int]) -> dict[str, int]:
+    """Return what is still alive of items: that a dialog has ended may be told for as long as one likes."""
+    over = len(STATES) - 1
+    return {name: step for name, step in items.items() if event != "dialog" or step % len(STATES) != over}
+
+
 class Story:
     """What one dialog of a watcher was told, in order."""
 
@@ -113,7 +119,7 @@ class Story:
             fact = facts.get(name)
             if fact is None or step > fact.sent:
                 yield f"shows {name}:{step}, which nobody published"
-            if name in self._over:
+            if name in self._over and lit(self._key[1], {name: step}):
                 yield f"shows {name}:{step} again after it was gone"
             if step < self._last.get(name, -1):
                 yield f"shows {name}:{step} after {name}:{self._last[name]}"

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from .promises import lit
 from .watcher import Watcher
 from .world import CORES, EDGES, NOTIFIERS, World
 
@@ -23,6 +24,7 @@ def _watchers(world: World, watchers: list[Watcher]) -> list[str]:
     problems = []
     now = world.loop.time()
     for watcher in watchers:
+        event = watcher.key[1]
         uncertain = world.promises.uncertain(watcher.key, now)
         expected = world.promises.expected(watcher.key, now)
         dialog = watcher.dialog
@@ -30,7 +32,7 @@ def _watchers(world: World, watchers: list[Watcher]) -> list[str]:
             problems.append(f"{watcher.key}: not certain: {uncertain}")
         elif dialog is None or dialog.over or not dialog.certain_until:
             problems.append(f"{watcher.name} has no subscription")
-        elif dialog.shows != expected:
+        elif lit(event, dialog.shows) != lit(event, expected):
             problems.append(f"{watcher.name} shows {dialog.shows}, right is {expected}")
     return problems
 
@@ -44,7 +46,7 @@ def _tables(world: World) -> list[str]:
         shards = core.shards.served.values()
         sizes[f"{member.name} in flight"] = sum(len(shard.in_flight) for shard in shards)
         sizes[f"{member.name} parked"] = sum(len(shard.parked) for shard in shards)
-        sizes[f"{member.name} waiting for the commit"] = core.committer.waiting
+        sizes[f"{member.name} waiting for the commit"] = core.parts.committer.waiting
         sizes[f"{member.name} coming"] = len(core.shards._coming)
     for member in world.of(NOTIFIERS):
         sizes[f"{member.name} deliveries"] = len(member.service._worker.deliveries)

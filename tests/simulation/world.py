@@ -80,7 +80,13 @@ class World:
         self.members: dict[str, Member] = {}
         self.started: list[asyncio.Task[object]] = []
         self.counts: dict[str, int] = {}
+        self.loop.set_exception_handler(self._on_exception)
         self.settings: dict[str, dict[str, str]] = {EDGES: {}, CORES: {}, NOTIFIERS: {}}
+
+    def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Take what nobody caught; what a garbage collector finds comes at no certain time and does not count."""
+        if "task" not in context:
+            self.promises.violated(f"{context['message']}: {context.get('exception')!r}")
 
     # --- processes
 
