@@ -37,7 +37,7 @@ class Claims:
         return self._directory.owner_of(number) == self._me
 
     def surplus(self) -> set[int]:
-        """Return the shards that are ours in the table and shall be another's: claimed and never loaded, or long ago."""
+        """Return the shards that are ours in the table and shall be those of others: claimed, never loaded."""
         wanted = self.wanted()
         if wanted is None:
             return set()
