@@ -132,7 +132,9 @@ class Subscribing:
         shard.entry(subscription.presentity, subscription.event, package).watchers[tag] = delivery
         delivery.failures = 0
         decided = shard.subscriptions[tag]
-        if decided.status == subscription.status:
+        if decided is subscription:
+            delivery.decided(decided)
+        elif decided.status == subscription.status:
             delivery.decided(replace(subscription, view=decided.view))
         else:
             delivery.hold(subscription)

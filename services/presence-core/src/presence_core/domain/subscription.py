@@ -8,11 +8,13 @@ import re
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from math import ceil
+from sys import intern
 
 from event_packages.base import EventPackage, View
 from event_packages.errors import BadRequest, NoSuchDialog, NotAcceptable, StaleCSeq
-from lamplighter_proto import Dialog, Subscribe
+from lamplighter_proto import Dialog, DialogRoute, Subscribe
 from presence_core.domain.lifetime import Bounds, grant
+from presence_core.domain.sharing import shared_accept, shared_flow, shared_route
 
 STALE_RETRY_SECONDS = 1
 
@@ -108,24 +110,24 @@ def _initial(command: Subscribe, package: EventPackage, bounds: Bounds, local_ta
         raise BadRequest("A SUBSCRIBE needs a Contact")
     lifetime = grant(command.expires, bounds)
     subscription = Subscription(
-        presentity=command.presentity,
-        event=command.event,
+        presentity=intern(command.presentity),
+        event=intern(command.event),
         event_id=command.event_id,
-        watcher=command.watcher,
+        watcher=intern(command.watcher),
         dialog=Dialog(
             call_id=command.transaction.call_id,
             local_tag=local_tag,
             remote_tag=command.transaction.from_tag,
-            local_uri=command.to_uri,
-            remote_uri=command.from_uri,
-            event=event_header(command),
-            route=command.route,
-            flow=command.flow,
+            local_uri=intern(command.to_uri),
+            remote_uri=intern(command.from_uri),
+            event=intern(event_header(command)),
+            route=shared_route(command.route),
+            flow=shared_flow(command.flow),
         ),
         remote_cseq=command.transaction.cseq,
         expires=ceil(now + lifetime),
-        accept=command.accept,
-        display_name=command.display_name,
+        accept=shared_accept(command.accept),
+        display_name=intern(command.display_name),
         since=int(now),
     )
     if lifetime:
@@ -150,7 +152,7 @@ def _in_dialog(
         known,
         remote_cseq=command.transaction.cseq,
         expires=ceil(now + lifetime),
-        accept=command.accept,
+        accept=shared_accept(command.accept),
         dialog=_refreshed_dialog(known.dialog, command),
     )
     if lifetime:
@@ -168,8 +170,10 @@ def _refreshed_dialog(dialog: Dialog, command: Subscribe) -> Dialog:
         local_uri=dialog.local_uri,
         remote_uri=dialog.remote_uri,
         event=dialog.event,
-        route=type(dialog.route)(remote_target=target, route_set=dialog.route.route_set, contact=command.route.contact),
-        flow=command.flow,
+        route=DialogRoute(
+            remote_target=intern(target), route_set=dialog.route.route_set, contact=intern(command.route.contact)
+        ),
+        flow=shared_flow(command.flow),
     )
 
 

@@ -1,6 +1,7 @@
 """Between the core's values and the rows of the tables (those of 2010 with their columns, our own behind them)."""
 
 from collections.abc import Iterable, Sequence
+from sys import intern
 from typing import Any
 
 import asyncpg
@@ -9,6 +10,7 @@ from lamplighter_proto import Dialog, DialogRoute, Flow, Transaction
 from presence_core.domain.documents import XcapDocument
 from presence_core.domain.presentity import Publication
 from presence_core.domain.registration import Contact
+from presence_core.domain.sharing import shared_accept, shared_flow, shared_route
 from presence_core.domain.subscription import Status, Subscription
 from presence_core.domain.watcher import KnownWatcher, WatcherKey
 from presence_core.store import (
@@ -134,19 +136,19 @@ def subscription(row: Row) -> StoredSubscription:
     """Return the subscription of a row."""
     accept = row["accept"]
     one = Subscription(
-        presentity=row["presentity_uri"],
-        event=row["event"],
+        presentity=intern(row["presentity_uri"]),
+        event=intern(row["event"]),
         event_id=row["event_id"] or "",
-        watcher=row["watcher_uri"],
+        watcher=intern(row["watcher_uri"]),
         dialog=_dialog(row),
         remote_cseq=row["remote_cseq"],
         expires=row["expires"],
-        accept=None if accept is None else tuple(accept.split(_SEPARATOR)) if accept else (),
+        accept=shared_accept(None if accept is None else tuple(accept.split(_SEPARATOR)) if accept else ()),
         status=Status(row["status"]),
-        reason=row["reason"],
-        display_name=row["display_name"],
+        reason=intern(row["reason"]),
+        display_name=intern(row["display_name"]),
         since=row["inserted_time"],
-        cause=row["cause"],
+        cause=intern(row["cause"]),
     )
     return StoredSubscription(
         shard=row["shard"], subscription=one, cseq_limit=row["local_cseq"], notified=row["notified"]
@@ -159,20 +161,24 @@ def _dialog(row: Row) -> Dialog:
         call_id=row["callid"],
         local_tag=row["to_tag"],
         remote_tag=row["from_tag"],
-        local_uri=row["local_uri"],
-        remote_uri=row["remote_uri"],
-        event=row["event_header"],
-        route=DialogRoute(
-            remote_target=row["contact"],
-            route_set=tuple((row["record_route"] or "").split(_SEPARATOR)) if row["record_route"] else (),
-            contact=row["local_contact"],
+        local_uri=intern(row["local_uri"]),
+        remote_uri=intern(row["remote_uri"]),
+        event=intern(row["event_header"]),
+        route=shared_route(
+            DialogRoute(
+                remote_target=row["contact"],
+                route_set=tuple((row["record_route"] or "").split(_SEPARATOR)) if row["record_route"] else (),
+                contact=row["local_contact"],
+            )
         ),
-        flow=Flow(
-            edge=row["edge"],
-            transport=transport,
-            local=local,
-            remote=row["flow_remote"],
-            connection=row["flow_connection"],
+        flow=shared_flow(
+            Flow(
+                edge=row["edge"],
+                transport=transport,
+                local=local,
+                remote=row["flow_remote"],
+                connection=row["flow_connection"],
+            )
         ),
     )
 
