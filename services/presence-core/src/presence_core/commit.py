@@ -14,6 +14,7 @@ Rule 4: of a shard that leaves no answer may go ahead of the save, for its next 
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Collection, Container, Hashable, Iterable, Mapping
 from contextlib import suppress
 from typing import ParamSpec, TypeVar
@@ -32,6 +33,11 @@ _NO_SHARD = -1
 RETRY_SECONDS = 1.0
 PATIENCE_SECONDS = 10.0
 """How long `settled` hopes for a database that is away."""
+SLOW_SECONDS = 0.5
+"""A flush that takes longer says how much the database takes."""
+WAIT_SECONDS = 2.0
+"""How long what waits may have to wait: one flush and the next are over before an edge gives up."""
+LEAST_WAITING = 100
 MOST_ROWS = 5_000
 """How many rows may gather before the period is over."""
 
@@ -74,6 +80,10 @@ class Committer:
         self._forgotten: set[int] = set()
         """Shards that were dropped during the flush under way."""
         self._leaving: set[int] = set()
+        self._began: float | None = None
+        """When the flush under way began."""
+        self._room: float = math.inf
+        """What may wait, as far as flushes show."""
 
     def changes(self, shard: int, epoch: int) -> Changes:
         """Return the batch to add rows of a shard to, at once."""
@@ -103,6 +113,17 @@ class Committer:
         """Return how much waits for a commit: actions, and with a period rows."""
         actions = len(self._actions)
         return max(actions, self._changes.rows() + self._tried_again) if self._period else actions
+
+    @property
+    def overloaded(self) -> bool:
+        """Return whether more than waits would be committed only after its clients have given up.
+
+        With a period nobody waits for the commit: there only the number of rows that wait is a limit.
+        """
+        if self._period:
+            return False
+        slow = self._began is not None and clock.monotonic() - self._began > WAIT_SECONDS
+        return slow or self.waiting >= self._room
 
     def forget(self, shards: Iterable[int]) -> None:
         """Drop what is pending for shards that are dropped."""
@@ -168,7 +189,7 @@ class Committer:
         self._forgotten.clear()
         self._tried_again = changes.rows() if self._away else 0
         try:
-            lost = await self._save(changes) if changes.rows() else ()
+            lost = await self._save_timed(changes) if changes.rows() else ()
         except StoreAway as error:
             if self._period:
                 return self._keep(changes, actions, error)
@@ -185,6 +206,16 @@ class Committer:
         self._actions = [action for action in actions if action[0] not in self._forgotten] + self._actions
         self._away, self._tried_again = True, 0
         self._wake.set()
+
+    async def _save_timed(self, changes: Changes) -> Collection[int]:
+        """Save a batch and learn from the time that it takes how much may wait."""
+        began = self._began = clock.monotonic()
+        try:
+            return await self._save(changes)
+        finally:
+            took, self._began = clock.monotonic() - began, None
+            slow = took > SLOW_SECONDS
+            self._room = max(LEAST_WAITING, changes.rows() / took * WAIT_SECONDS) if slow else math.inf
 
     async def _save(self, changes: Changes) -> Collection[int]:
         """Save a batch; return the shards whose changes are lost. Raises StoreAway."""

@@ -25,12 +25,17 @@ class Commits(Protocol):
     def waiting(self) -> int:
         """Return how much waits for a commit."""
 
+    @property
+    def overloaded(self) -> bool:
+        """Return whether more than waits would be committed too late for its clients."""
+
 
 class Gathered:
     """The changes and actions of one turn, for whoever takes them to save them in a transaction of his own."""
 
     def __init__(self) -> None:
         self.waiting = 0
+        self.overloaded = False
         self._changes = Changes()
         self._actions: list[Action] = []
 

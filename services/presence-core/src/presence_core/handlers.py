@@ -91,7 +91,7 @@ class Handlers:
         self._answers.send(command, busy.status, busy.reason, busy.headers())
 
     def _check_load(self) -> None:
-        if self._committer.waiting >= self._settings.pending_changes:
+        if self._committer.waiting >= self._settings.pending_changes or self._committer.overloaded:
             raise ServiceUnavailable(self._settings.retry_after_seconds)
 
     def _resolved(self, command: Of) -> Of:
