@@ -111,5 +111,6 @@ def nats_url(system: System) -> str:
     """Return the URL of the embedded broker of a system."""
     text = (system.data / "data" / "nats" / "nats.conf").read_text()
     port, token = re.search(r"^port: (\d+)", text, re.M), re.search(r'token: "(\w+)"', text)
-    assert port and token, text
+    assert port, text
+    assert token, text
     return f"nats://{token[1]}@{HOST}:{port[1]}"
