@@ -101,9 +101,11 @@ def publication() -> Callable[..., Publication]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Have a test run in each mode of the store that its module names in `STORES`."""
+    """Have a test run in each mode of the store that its module names in `STORES`, but for those of `SHARDS_ONLY`."""
     if "mode" in metafunc.fixturenames:
-        metafunc.parametrize("mode", getattr(metafunc.module, "STORES", ["write-through"]))
+        of_shards = metafunc.function.__name__ in getattr(metafunc.module, "SHARDS_ONLY", ())
+        stores = ["write-through"] if of_shards else getattr(metafunc.module, "STORES", ["write-through"])
+        metafunc.parametrize("mode", stores)
 
 
 @pytest.fixture

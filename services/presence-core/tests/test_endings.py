@@ -233,8 +233,7 @@ async def test_next_owner_tells_all(
 ) -> None:
     (first,) = await core.ask(commands.dialogs(dialog_info(("c1", "early"))))
     reply = await watching(core, commands.subscribe(event="dialog"))
-    core.teller.save_all_progress(shard(core))
-    await core.quiet()
+    await core.save_progress()
 
     following = await successor(core, packages, directory)
     await following.quiet()

@@ -32,9 +32,7 @@ ENDS = {"allow": ("active", ""), "polite-block": ("active", ""), "block": ("term
 
 async def saved(core: Core) -> None:
     """Save how far every watcher has come."""
-    for served in core.shards.served.values():
-        core.teller.save_all_progress(served)
-    await core.quiet()
+    await core.save_progress()
 
 
 async def ticked(core: Core) -> None:

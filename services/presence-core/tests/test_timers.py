@@ -23,7 +23,7 @@ async def later(core: Core, seconds: float) -> None:
 
 
 def holding(core: Core) -> list[Shard]:
-    return [one for one in core.shards.served.values() if one.entries or one.registrations or one.deliveries]
+    return [one for one in core.shards.memory() if one.entries or one.registrations or one.deliveries]
 
 
 async def test_refreshed_subscription_ends_at_its_new_time_and_not_before(

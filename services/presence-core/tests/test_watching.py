@@ -92,7 +92,7 @@ async def test_unsubscribe_is_told_and_then_forgotten(core: Core, subscribe: Sub
     await core.confirm()
 
     assert core.store.subscriptions == {}
-    assert all(not shard.deliveries and not shard.entries for shard in core.shards.served.values())
+    assert all(not shard.deliveries and not shard.entries for shard in core.shards.memory())
 
 
 async def test_fetch_is_told_once_and_nothing_is_kept(

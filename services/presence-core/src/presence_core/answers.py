@@ -5,15 +5,15 @@ from event_packages.errors import BadEvent, NotFound
 from event_packages.registry import Registry
 from lamplighter_proto import Answer, Command, Moved, Register, subjects
 from lamplighter_proto.commands import ANSWER_SECONDS
-from lamplighter_runtime.bus import Bus
 from presence_core.metrics import Metrics
+from presence_core.outbox import Sender
 from presence_core.settings import Settings
 
 
 class Answers:
     """Sends answers and counts them."""
 
-    def __init__(self, settings: Settings, registry: Registry, bus: Bus, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, registry: Registry, bus: Sender, metrics: Metrics) -> None:
         self._settings = settings
         self._registry = registry
         self._bus = bus

@@ -15,6 +15,7 @@ from presence_core.deliver import Teller
 from presence_core.handlers import Handlers
 from presence_core.loading import Loader
 from presence_core.metrics import Metrics
+from presence_core.outbox import Outbox, Sender
 from presence_core.parts import Parts
 from presence_core.presentities import Presentities
 from presence_core.publishing import Publishing
@@ -50,12 +51,13 @@ def assemble(
 ) -> Core:
     """Return a core that serves nothing yet. `new_id` returns 128 random bits as 32 hex digits."""
 
-    def parts(committer: Commits) -> Parts:
+    def parts(committer: Commits, bus: Sender = bus) -> Parts:
         return _parts(settings, packages, bus, store, metrics, committer, new_id)
 
     if settings.store == "database":
         presentities = Presentities(settings, bus, store, directory)
-        front, *workers = [_gathering(parts) for _ in range(settings.database_connections + 1)]
+        workers = [_worker(parts, bus) for _ in range(settings.database_connections)]
+        front = _front(parts, bus)
         presentities.use(front, workers)
         return Core(packages=packages, shards=presentities, parts=front.parts)
     shards = Shards(settings, bus, store, directory)
@@ -72,15 +74,21 @@ def assemble(
     return Core(packages=packages, shards=shards, parts=one)
 
 
-def _gathering(parts: Callable[[Commits], Parts]) -> Worker:
+def _worker(parts: Callable[[Commits, Sender], Parts], bus: Sender) -> Worker:
+    gathered, outbox = Gathered(), Outbox(bus)
+    return Worker(parts(gathered, outbox), gathered, outbox)
+
+
+def _front(parts: Callable[[Commits, Sender], Parts], bus: Sender) -> Worker:
+    """Return parts that say at once what needs no transaction."""
     gathered = Gathered()
-    return Worker(parts(gathered), gathered)
+    return Worker(parts(gathered, bus), gathered, Outbox(bus))
 
 
 def _parts(
     settings: Settings,
     packages: Registry,
-    bus: Bus,
+    bus: Sender,
     store: Store,
     metrics: Metrics,
     committer: Commits,

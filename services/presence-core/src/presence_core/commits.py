@@ -49,6 +49,10 @@ class Gathered:
 
     saved = then
 
+    def __bool__(self) -> bool:
+        """Return whether anything is gathered."""
+        return bool(self._actions or self._changes.rows())
+
     def take(self) -> tuple[Changes, list[Action]]:
         """Return and forget what was gathered."""
         taken = self._changes, self._actions

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 
 from event_packages.base import Body
 from lamplighter_proto import Notify, Outcome, Target, subjects
-from lamplighter_runtime.bus import Bus
 from presence_core.commits import Commits
 from presence_core.composing import Composer
 from presence_core.domain.delivery import CSEQ_BLOCK, Consequence, Delivery, Patience, Seen
 from presence_core.domain.subscription import STATE_NAMES, Status, Subscription
 from presence_core.metrics import Metrics
+from presence_core.outbox import Sender
 from presence_core.shard import Due, Entry, Shard
 from presence_core.store import Progress
 
@@ -38,7 +38,7 @@ class Teller:
 
     def __init__(
         self,
-        bus: Bus,
+        bus: Sender,
         committer: Commits,
         composer: Composer,
         metrics: Metrics,

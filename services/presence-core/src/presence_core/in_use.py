@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-from lamplighter_proto import Command, Refresh
+from lamplighter_proto import Command, Outcome, Refresh
 from presence_core.domain.documents import NO_DOCUMENTS, Documents
 from presence_core.shard import Shard
 
@@ -17,7 +17,7 @@ class Turn:
 
     commands: list[Command]
     refreshes: list[Refresh]
-    gone: set[str]
+    outcomes: list[Outcome]
     unsaved: set[str]
     anew: bool
     in_doubt: bool = False
@@ -37,8 +37,8 @@ class InUse:
     """Whether it has to be looked at without a command."""
     anew: bool = False
     """Whether whoever told its watchers may not be there any more: who is not known to have the state is told."""
-    gone: set[str] = field(default_factory=set)
-    """Local tags of subscriptions whose last NOTIFY is settled."""
+    outcomes: list[Outcome] = field(default_factory=list)
+    """Of NOTIFYs, which have to be seen to in a turn."""
     unsaved: set[str] = field(default_factory=set)
     """Local tags whose progress has to be saved."""
     busy: bool = False
@@ -54,7 +54,7 @@ class InUse:
     @property
     def waiting(self) -> bool:
         """Return whether there is something to do; after a failure only commands do not wait."""
-        rest = self.refreshes or self.look or self.gone or self.unsaved
+        rest = self.refreshes or self.look or self.outcomes or self.unsaved
         return bool(self.commands or (rest and self.again_at == NEVER))
 
     @property
@@ -74,13 +74,18 @@ class InUse:
         turn = Turn(
             commands=[self.commands.popleft() for _ in range(min(most, len(self.commands)))],
             refreshes=self.refreshes,
-            gone=self.gone,
+            outcomes=self.outcomes,
             unsaved=self.unsaved,
             anew=self.anew,
         )
-        self.refreshes, self.gone, self.unsaved = [], set(), set()
+        self.refreshes, self.outcomes, self.unsaved = [], [], set()
         self.look = self.anew = False
         return turn
+
+    def put_back(self, turn: Turn) -> None:
+        """Take back what a turn has not done, but for its commands."""
+        self.anew = self.anew or turn.anew
+        self.refreshes += [one for one in turn.refreshes if one not in self.refreshes]
 
     def next_at(self) -> float:
         """Return the epoch second at which it has to be looked at next."""

@@ -45,9 +45,6 @@ class Minded(Protocol):
     def save_progress(self, use: InUse) -> None:
         """Have it saved which watchers have the state."""
 
-    def tell(self, use: InUse, now: float) -> None:
-        """See to NOTIFYs of which no word comes."""
-
 
 class Minding:
     """The shards whose watchers we have taken over."""
@@ -164,11 +161,12 @@ class Minding:
 
     def sweep(self, now: float, *, saving: bool) -> None:
         """See to NOTIFYs of which no word comes, to progress that is not saved, and to what is not ours to mind."""
+        before = now - self._settings.notifier_silence_seconds
         for use in list(self._minded.uses.values()):
             if use.busy or use.shard is None:
                 continue
-            if use.shard.in_flight:
-                self._minded.tell(use, now)
+            if use.shard.is_silent(before):
+                self._looking.add([use])
             if saving and use.shard.unsaved:
                 use.unsaved |= use.shard.unsaved
                 use.shard.unsaved.clear()

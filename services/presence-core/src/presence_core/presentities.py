@@ -25,6 +25,8 @@ from presence_core.turns import Turns, Worker
 logger = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 2.0
+LONGEST_WAIT_SECONDS = 2.0
+"""What waits longer for its turn may be given up before it is answered."""
 
 
 class Presentities:
@@ -61,19 +63,26 @@ class Presentities:
 
     def _full(self, use: InUse) -> bool:
         """Return whether no further command can wait; without the database none can."""
-        full = self._turns.pending >= self._settings.pending_changes
-        return full or self._turns.away or len(use.commands) >= self._settings.waiting_commands
+        turns = self._turns
+        slow = turns.waited > LONGEST_WAIT_SECONDS and turns.pending > self._settings.database_connections
+        full = turns.pending >= self._settings.pending_changes
+        return slow or full or turns.away or len(use.commands) >= self._settings.waiting_commands
 
     def on_refreshes(self, refreshes: list[Refresh]) -> None:
         """Look again at presentities whose documents may have changed; each is read at its next use anyway."""
         for refresh in refreshes:
             if not refresh.presentity:
-                self._looking.add(self.uses.values())
-                self._turns.confirm(refresh)
+                self._refresh_all(refresh)
             elif not refresh.xcap_sync:
                 self._looking.add([self.in_use(refresh.presentity)], anew=True)
             else:
                 self._refresh(refresh)
+
+    def _refresh_all(self, refresh: Refresh) -> None:
+        if self._turns.expect(refresh, len(self.uses)):
+            for use in self.uses.values():
+                use.refreshes.append(refresh)
+            self._looking.add(self.uses.values())
 
     def _refresh(self, refresh: Refresh) -> None:
         use = self.uses.get(refresh.presentity)
@@ -90,12 +99,8 @@ class Presentities:
         now = clock.wall()
         for outcome in outcomes:
             use = self.uses.get(outcome.presentity)
-            if use is not None and use.shard is not None:
-                try:
-                    self._turns.front.parts.teller.on_outcome(use.shard, outcome, now)
-                    self._turns.tell(self._turns.front, use, now)
-                except Exception as error:
-                    self._turns.broken(use, error)
+            if use is not None:
+                self._turns.on_outcome(use, outcome, now)
                 self.plan(use)
 
     # --- in use
@@ -152,13 +157,6 @@ class Presentities:
             use.unsaved |= use.shard.unsaved
             use.shard.unsaved.clear()
             self._turns.begin(use)
-
-    def tell(self, use: InUse, now: float) -> None:
-        """See to NOTIFYs of which no word comes."""
-        if use.shard is not None:
-            self._turns.front.parts.teller.sweep(use.shard, now)
-            self._turns.tell(self._turns.front, use, now)
-            self.plan(use)
 
     # --- for the service
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from event_packages.base import EventPackage
 from lamplighter_proto import Hint, Publish, subjects
-from lamplighter_runtime.bus import Bus
 from presence_core.answers import Answers
 from presence_core.commits import Commits
 from presence_core.deliver import Teller
 from presence_core.domain.presentity import ETag, Published, decide_publish, expired, needed_endings
+from presence_core.outbox import Sender
 from presence_core.settings import Settings
 from presence_core.shard import Entry, Shard
 from presence_core.store import Ending, StoredPublication
@@ -22,7 +22,7 @@ class Publishing:
     def __init__(
         self,
         settings: Settings,
-        bus: Bus,
+        bus: Sender,
         answers: Answers,
         committer: Commits,
         teller: Teller,

@@ -225,6 +225,10 @@ class Shard:
         self.in_flight.pop(tag, None)
         self.in_flight[tag] = delivery
 
+    def is_silent(self, before: float) -> bool:
+        """Return whether some delivery was last heard of before a time."""
+        return bool(self.in_flight) and next(iter(self.in_flight.values())).heard < before
+
     def silent(self, before: float) -> Iterator[tuple[str, Delivery]]:
         """Yield and take out the deliveries last heard of before a time."""
         while self.in_flight:

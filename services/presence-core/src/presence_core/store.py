@@ -184,7 +184,10 @@ class Store(Protocol):
         """Delete publications and bindings of shards we own that ended before an epoch second."""
 
     async def clean_all(self, shards: list[int], before: int) -> int:
-        """Delete publications and bindings of shards that ended before an epoch second, whoever owns them."""
+        """Delete publications and bindings of shards that ended before an epoch second, whoever owns them.
+
+        What is remembered as over is forgotten then, too, when nothing is published any more that may say otherwise.
+        """
 
     async def close(self) -> None:
         """Give back the connections."""

@@ -163,7 +163,7 @@ class Core:
     @property
     def turns(self) -> Turns:
         """Return who takes turns for presentities (store=database)."""
-        return self.presentities._turns  # noqa: SLF001
+        return self.presentities._turns
 
     def memory(self, aor: str = "sip:alice@example.com") -> Shard | None:
         """Return the memory in which a presentity is."""
@@ -171,6 +171,16 @@ class Core:
             return self.shards.served.get(shard_of(aor, 64))
         use = self.presentities.uses.get(aor)
         return use.shard if use is not None else None
+
+    async def save_progress(self) -> None:
+        """Save how far every watcher has come."""
+        if self.database:
+            for use in self.presentities.uses.values():
+                self.presentities.save_progress(use)
+        else:
+            for shard in self.shards.served.values():
+                self.teller.save_all_progress(shard)
+        await self.quiet()
 
     def tick(self, now: float) -> None:
         """Let the clock say `now`, and do what it asks for."""
@@ -181,7 +191,7 @@ class Core:
             return
         self._wall = self._wall or clock.wall
         clock.wall = lambda: now
-        minding = self.presentities._minding  # noqa: SLF001
+        minding = self.presentities._minding
         minding.tick(now)
         minding.sweep(now, saving=False)
 

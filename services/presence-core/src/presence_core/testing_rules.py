@@ -75,7 +75,8 @@ def shard(core: Core, aor: str = ALICE) -> Shard:
 
 def known(core: Core, event: str = "presence", aor: str = ALICE) -> list[KnownWatcher]:
     """Return what is decided about watchers in memory."""
-    return [one.watcher for one in shard(core, aor).known_of(aor, event)]
+    found = core.memory(aor)
+    return [one.watcher for one in found.known_of(aor, event)] if found is not None else []
 
 
 def stored_watchers(core: Core) -> list[tuple[str, str, int, str]]:

@@ -1,7 +1,8 @@
 """One presentity at a time: locked, read, decided about, saved; then told (store=database).
 
 Rule 1: of what is in memory only how far our NOTIFYs have come is trusted, and that while no other core has sent any.
-Rule 2: what is to be told is told after the commit, and what has to be saved for it waits for the next turn.
+Rule 2: what follows from a decision, numbers of NOTIFYs included, is saved in the same transaction. What is said waits
+for the commit, and nothing else touches the presentity until then.
 """
 
 import asyncio
@@ -10,17 +11,20 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
-from lamplighter_proto import Refresh, Refreshed, Subscribe, Wanted, subjects
+from lamplighter_proto import Outcome, Refresh, Refreshed, Subscribe, Wanted, subjects
 from lamplighter_runtime import clock
 from lamplighter_runtime.bus import Bus
 from presence_core.commits import Action, Gathered
+from presence_core.deliver import STILL_TRYING
+from presence_core.domain.delivery import Consequence, consequence_of
 from presence_core.domain.documents import Documents
 from presence_core.in_use import NEVER, InUse, Turn
 from presence_core.merging import merged
+from presence_core.outbox import Outbox
 from presence_core.parts import Parts
 from presence_core.settings import Settings
 from presence_core.shard import Entry, Shard
-from presence_core.store import Changes, Locked, Store, StoreAway, StoreError
+from presence_core.store import Locked, Store, StoreAway, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -28,13 +32,16 @@ RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
 """Until a presentity that finds a bug is looked at again; while the database is away it is RETRY_SECONDS."""
 WANTED_SECONDS = 3600.0
+MOST_ROUNDS = 8
+"""How often in one turn a decision may bring up another."""
 
 
 class Worker(NamedTuple):
-    """Parts for one transaction at a time, and what they gather for it."""
+    """Parts for one transaction at a time, what they gather for it, and what they say when it is committed."""
 
     parts: Parts
     gathered: Gathered
+    outbox: Outbox
 
 
 class Turns:
@@ -46,7 +53,10 @@ class Turns:
         """How many turns there were."""
         self.pending = 0
         """Commands that are not decided yet."""
+        self.waited = 0.0
+        """How long a presentity has waited for its turn."""
         self.tasks: set[asyncio.Task[None]] = set()
+        self._looks: dict[Refresh, int] = {}
         self._settings = settings
         self._bus = bus
         self._store = store
@@ -59,15 +69,24 @@ class Turns:
         for worker in workers:
             self._workers.put_nowait(worker)
 
-    def tell(self, worker: Worker, use: InUse, now: float) -> None:
-        """Tell what is to be told; what has to be saved for it is for the next turn."""
-        worker.parts.teller.tell(now)
-        changes, actions = worker.gathered.take()
-        use.gone.update(changes.gone)
+    def on_outcome(self, use: InUse, outcome: Outcome, now: float) -> None:
+        """Take the outcome of a NOTIFY: what has to be decided or saved for it, in a turn."""
+        shard = use.shard
+        delivery = shard.deliveries.get(outcome.local_tag) if shard is not None else None
+        if shard is None or delivery is None:
+            return
+        word = outcome.status == STILL_TRYING or consequence_of(outcome.status) is Consequence.CONFIRMED
+        if use.busy or delivery.over or not word:
+            use.outcomes.append(outcome)
+            self.begin(use)
+            return
+        try:
+            self.front.parts.teller.on_outcome(shard, outcome, now)
+            self.front.parts.teller.tell(now)
+        except Exception as error:
+            self.broken(use, error)
+        changes, _ = self.front.gathered.take()
         use.unsaved.update(changes.progress)
-        # Decisions that came up are made again, from the rows.
-        decided = changes.rows() > len(changes.gone) + len(changes.progress) or len(actions) > len(changes.progress)
-        use.look = use.look or decided
         self.begin(use)
 
     @asynccontextmanager
@@ -79,6 +98,7 @@ class Turns:
         finally:
             worker.parts.teller.forget()
             worker.gathered.take()
+            worker.outbox.clear()
             self._workers.put_nowait(worker)
 
     async def look(self, aor: str, number: int) -> Shard | None:
@@ -88,9 +108,25 @@ class Turns:
             self._read(worker, use, locked, clock.wall(), anew=False)
         return use.shard
 
+    def expect(self, refresh: Refresh, looks: int) -> bool:
+        """Take note that word of changed documents has taken effect when so many presentities have been looked at.
+
+        Return whether that is new.
+        """
+        if refresh in self._looks:
+            return False
+        if looks:
+            self._looks[refresh] = looks
+        else:
+            self.confirm(refresh)
+        return True
+
     def confirm(self, refresh: Refresh) -> None:
-        """Say that word of changed documents has taken effect."""
-        if refresh.xcap_sync:
+        """Say that word of changed documents has taken effect on a presentity."""
+        left = self._looks.pop(refresh, 1) - 1
+        if left > 0:
+            self._looks[refresh] = left
+        elif refresh.xcap_sync:
             self._bus.send(subjects.xcap_replies(refresh.xcap_sync), Refreshed(id=refresh.id))
 
     def begin(self, use: InUse) -> asyncio.Task[None] | None:
@@ -113,7 +149,9 @@ class Turns:
         try:
             while use.waiting:
                 await self._wait_for_documents(use)
+                since = clock.monotonic()
                 async with self._worker() as worker:
+                    self.waited = clock.monotonic() - since
                     await self._turn(worker, use)
         finally:
             use.busy = False
@@ -123,30 +161,32 @@ class Turns:
         turn = use.take()
         self.taken, self.pending = self.taken + 1, self.pending - len(turn.commands)
         try:
-            actions = await self._transaction(worker, use, turn)
+            await self._transaction(worker, use, turn)
         except Exception as error:
             self._failed(use, turn, error)
             return
         use.failures, use.again_at, self.away = 0, NEVER, False
-        for action in actions:
-            _act(action, use)
-        try:
-            self.tell(worker, use, clock.wall())
-        except Exception as error:
-            self.broken(use, error)
+        worker.outbox.flush()
         for refresh in turn.refreshes:
             self.confirm(refresh)
 
-    async def _transaction(self, worker: Worker, use: InUse, turn: Turn) -> list[Action]:
+    async def _transaction(self, worker: Worker, use: InUse, turn: Turn) -> None:
         async with self._store.presentity(use.aor, use.number) as locked:
             now = clock.wall()
             # Whatever others have told since, its progress is theirs to save.
             turn.unsaved -= self._read(worker, use, locked, now, anew=turn.anew)
-            changes, actions = self._decide(worker, use, turn, now)
-            if changes.rows():
-                await locked.save(changes)
-                turn.in_doubt = True
-        return actions
+            self._decide(worker, use, turn, now)
+            for _ in range(MOST_ROUNDS):
+                changes, actions = worker.gathered.take()
+                if changes.rows():
+                    await locked.save(changes)
+                    turn.in_doubt = True
+                for action in actions:
+                    _act(action, use)
+                worker.parts.teller.tell(now)
+                if not worker.gathered:
+                    return
+            use.look = True
 
     def _read(self, worker: Worker, use: InUse, locked: Locked, now: float, *, anew: bool) -> set[str]:
         """Make the memory of a presentity of its rows, and of what we know of our NOTIFYs.
@@ -154,6 +194,7 @@ class Turns:
         Return the local tags of those that other cores have told.
         """
         parts = worker.parts
+        before = use.documents
         documents = {use.aor: self._documents(parts, use, locked)} if self._settings.xcap != "none" else {}
         fresh = parts.loader.build(locked.rows, documents, {use.number: 0}, now)[use.number]
         fresh.documents.update(documents)
@@ -163,6 +204,9 @@ class Turns:
 
         others = merged(use.shard, fresh, recompose, anew=anew)
         use.shard = fresh
+        if use.documents is not before:
+            parts.authorizer.redecide(fresh, use.aor, now)
+        parts.authorizer.wake(fresh, use.aor, now)
         for delivery in fresh.deliveries.values():
             parts.teller.offer(fresh, delivery)
         return others
@@ -172,24 +216,22 @@ class Turns:
             use.documents = parts.documents.read(use.aor, locked.documents)
         return use.documents
 
-    def _decide(self, worker: Worker, use: InUse, turn: Turn, now: float) -> tuple[Changes, list[Action]]:
+    def _decide(self, worker: Worker, use: InUse, turn: Turn, now: float) -> None:
         shard, parts = use.shard, worker.parts
         assert shard is not None, "it has just been read"
-        for tag in turn.gone:
-            parts.teller.remove(shard, tag, now)
+        for outcome in turn.outcomes:
+            parts.teller.on_outcome(shard, outcome, now)
         parts.handlers.on_due(shard, now)
         parts.teller.sweep(shard, now)
         for command in turn.commands:
             parts.handlers.handle(shard, command, now)
         for tag in turn.unsaved & shard.deliveries.keys():
             parts.teller.save_progress(shard, tag, shard.deliveries[tag])
-        return worker.gathered.take()
 
     def _failed(self, use: InUse, turn: Turn, error: Exception) -> None:
         """Forget what may not be so; what is in doubt is not answered, and is known when the edge asks again."""
         self.broken(use, error)
-        use.gone |= turn.gone
-        use.anew = use.anew or turn.anew
+        use.put_back(turn)
         refused = [] if turn.in_doubt else turn.commands
         if self.away:
             refused += use.commands
@@ -201,6 +243,7 @@ class Turns:
     def broken(self, use: InUse, error: Exception) -> None:
         """Forget what is in memory, and look at it again after a while."""
         use.shard, use.failures = None, use.failures + 1
+        use.outcomes.clear()
         pause = RETRY_SECONDS
         if not isinstance(error, StoreError):
             logger.error("presentity not served", exc_info=error, extra={"presentity": use.aor})

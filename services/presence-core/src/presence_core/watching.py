@@ -72,11 +72,20 @@ class Watchers:
         if known is None or known.tags:
             return
         if known.watcher.status in (Status.PENDING, Status.ACTIVE):
+            self._named_for_last(shard, known)
             self._left(shard, known, int(now))
         elif known.watcher.inserted + self._waiting_seconds <= now:
             self.decided(shard, known.watcher, "giveup")
         else:
             self.wake(shard, known.watcher)
+
+    def _named_for_last(self, shard: Shard, known: Known) -> None:
+        """Have a watcher that begins to wait go on as its last subscription, where that is still known."""
+        watcher = known.watcher
+        key = (watcher.presentity, watcher.event, watcher.watcher)
+        last = [one for one in shard.subscriptions.values() if (one.presentity, one.event, one.watcher) == key]
+        if last and watcher.status == Status.PENDING:
+            known.watcher = replace(watcher, id=watcher_id(last[-1].local_tag))
 
     def wake(self, shard: Shard, watcher: KnownWatcher) -> None:
         """See to it that a watcher without subscriptions is given up in time."""

@@ -13,11 +13,11 @@ from event_packages.base import EventPackage
 from event_packages.registry import Registry
 from lamplighter_proto import Command, Refresh, Refreshed, Subscribe, Wanted, subjects
 from lamplighter_runtime import clock
-from lamplighter_runtime.bus import Bus
 from presence_core.authorizing import Authorizer
 from presence_core.deliver import Teller
 from presence_core.domain.documents import Documents, XcapDocument, read_documents
 from presence_core.domain.subscription import Status
+from presence_core.outbox import Sender
 from presence_core.settings import Settings
 from presence_core.shard import Parked, Shard
 from presence_core.store import ShardRows, Store, StoreError
@@ -49,7 +49,7 @@ class XcapDocuments:
     """Reads documents for the shards. With `xcap=none` there are none, and nothing waits."""
 
     def __init__(
-        self, settings: Settings, registry: Registry, store: Store, bus: Bus, teller: Teller, authorizer: Authorizer
+        self, settings: Settings, registry: Registry, store: Store, bus: Sender, teller: Teller, authorizer: Authorizer
     ) -> None:
         self._settings = settings
         self._packages = list(registry)

@@ -120,7 +120,12 @@ class MemoryStore:
     async def clean_all(self, shards: list[int], before: int) -> int:
         """Delete publications and bindings of shards that ended before an epoch second, whoever owns them."""
         self._check()
-        return self._clean(set(shards), before)
+        cleaned = self._clean(set(shards), before)
+        published = {(row.aor, row.event) for row in self.publications.values()}
+        for key, row in list(self.endings.items()):
+            if row.shard in shards and row.until < before and (row.aor, row.event) not in published:
+                del self.endings[key]
+        return cleaned
 
     async def save(self, changes: Changes) -> None:
         """Save a batch whole; raise Fenced when an epoch of it is not the newest."""

@@ -237,6 +237,7 @@ class PostgresStore:
             await self._adopt(connection)
             first = await connection.execute(self._sql["clean_all_publications"], shards, before)
             second = await connection.execute(self._sql["clean_all_contacts"], shards, before)
+            await connection.execute(self._sql["clean_all_endings"], shards, before)
         return sum(int(status.rpartition(" ")[2]) for status in (first, second))
 
     async def clean(self, epochs: Mapping[int, int], before: int) -> int:

@@ -191,6 +191,11 @@ DELETE FROM presentity WHERE shard = ANY($1::int[]) AND greatest(expires, receiv
 -- $1 shards, $2 epoch second.
 DELETE FROM location WHERE shard = ANY($1::int[]) AND expires < $2;
 
+-- name: clean_all_endings
+-- $1 shards, $2 epoch second. What no publication may say otherwise any more.
+DELETE FROM ending e WHERE shard = ANY($1::int[]) AND until < $2 AND NOT EXISTS (
+    SELECT FROM presentity p WHERE p.username = e.username AND p.domain = e.domain AND p.event = e.event);
+
 -- name: presentity
 -- $1 canonical AOR, $2 username, $3 domain, $4 types of documents. All that is stored of a presentity, as arrays of
 -- rows.
