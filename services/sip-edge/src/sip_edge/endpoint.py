@@ -164,6 +164,10 @@ class Endpoint:
         channel.send(responses.refused(request, ServiceUnavailable(self._ways.retry_after), key), peer)
 
     def _on_read(self, request: Request, key: str, channel: Channel, peer: Peer, now: float) -> None:
+        if self.draining and not channel.reliable and key not in self.transactions:
+            # It comes again (RFC 3261 §17.1.2.1), to whoever has this address then.
+            self._counts.drops["draining"] += 1
+            return
         seen = self.transactions.receive(key, channel.reliable, now)
         if seen is NEW:
             self._on_request(request, key, channel, peer, now)
