@@ -9,6 +9,14 @@ from presence_core.testing import Core, FakeDirectory, etag, gate, successor, ti
 from presence_core.testing_commands import ALICE, Commands
 from presence_core.testing_rules import StartCore, dialog_info, settle, shard, told, watching
 
+STORES = ["write-through", "database"]
+SHARDS_ONLY = {
+    "test_ending_is_forgotten_after_its_time_in_memory_and_store",
+    "test_ending_is_forgotten_in_time_by_the_next_owner",
+    "test_ending_stays_remembered_while_a_publication_says_otherwise",
+    "test_ending_of_a_refused_publication_is_not_remembered",
+}
+
 REMEMBERED = 2 * 3600 + TOMBSTONE_SECONDS
 """How long an ending is remembered by default, in seconds."""
 KEY = (ALICE, "dialog")
@@ -211,6 +219,7 @@ async def test_watcher_that_may_have_missed_something_is_told_all(core: Core, co
         tick(core, now + 6)
     else:
         tick(core, now + 4)
+    await core.quiet()
     await settle(core)
     await core.ask(commands.dialogs(dialog_info(("c1", "confirmed")), if_match=etag(first)))
     await settle(core)

@@ -8,6 +8,8 @@ from presence_core.testing import Core, FakeDirectory, successor, tick
 from presence_core.testing_commands import Commands
 from presence_core.testing_rules import handled, known, put_rules, stored_watchers, watching
 
+STORES = ["write-through", "database"]
+
 
 @pytest.mark.parametrize("handling", ["allow", "polite-block", "block"])
 async def test_waiting_watcher_is_decided_about_by_rules_that_came_meanwhile(

@@ -24,6 +24,11 @@ from presence_core.testing_rules import (
     watching,
 )
 
+STORES = ["write-through", "database"]
+SHARDS_ONLY = {
+    "test_change_that_was_not_committed_is_made_again_by_the_next_owner",
+}
+
 CAROL = "sip:carol@example.com"
 MEETING = pidf(("t1", "meeting"))
 HANDLINGS = ["allow", "polite-block", "confirm", "block", None]

@@ -8,6 +8,12 @@ from event_packages.base import EventPackage
 from lamplighter_proto import Answer, Publish, Subscribe
 from presence_core.testing import Core, FakeDirectory, etag, gate, statuses, successor
 
+STORES = ["write-through", "database"]
+SHARDS_ONLY = {
+    "test_publish_whose_commit_fails_is_not_answered_and_not_told",
+    "test_too_many_waiting_for_a_commit_are_refused_503",
+}
+
 PublishBuilder = Callable[..., Publish]
 SubscribeBuilder = Callable[..., Subscribe]
 

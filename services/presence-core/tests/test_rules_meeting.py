@@ -18,6 +18,16 @@ from presence_core.testing_rules import (
     watching,
 )
 
+STORES = ["write-through", "database"]
+SHARDS_ONLY = {
+    "test_rules_that_change_while_a_subscribe_is_committed_count",
+    "test_changes_of_rules_before_the_first_is_committed_end_with_what_is_final",
+    "test_narrower_rules_count_before_the_wider_ones_are_committed",
+    "test_rules_that_change_while_a_refresh_is_committed_count",
+    "test_watcher_that_goes_while_numbers_are_reserved_is_told_no_more",
+    "test_outcome_of_a_notify_does_not_tell_a_decision_before_it_is_committed",
+}
+
 CAROL = "sip:carol@example.com"
 MEETING = pidf(("t1", "meeting"))
 HANDLINGS = {

@@ -24,6 +24,8 @@ from presence_core.testing_rules import (
     watching,
 )
 
+STORES = ["write-through", "database"]
+
 CAROL = "sip:carol@example.com"
 MEETING = pidf(("t1", "meeting"))
 AT_WORK = '<cp:sphere value="work"/>'

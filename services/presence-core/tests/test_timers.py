@@ -10,6 +10,13 @@ from presence_core.domain.presentity import TOMBSTONE_SECONDS
 from presence_core.shard import Shard
 from presence_core.testing import Core, FakeDirectory, etag, outcome, successor, tick, to_tag
 
+STORES = ["write-through", "database"]
+SHARDS_ONLY = {
+    "test_what_nobody_watches_is_forgotten_when_it_ended",
+    "test_bindings_are_forgotten_some_time_after_they_ended",
+    "test_word_of_one_notify_does_not_hide_the_silence_of_another",
+}
+
 PublishBuilder = Callable[..., Publish]
 SubscribeBuilder = Callable[..., Subscribe]
 RegisterBuilder = Callable[..., Register]

@@ -23,6 +23,11 @@ from presence_core.testing_rules import (
     watching,
 )
 
+STORES = ["write-through", "database"]
+SHARDS_ONLY = {
+    "test_pending_watcher_waits_after_its_end_and_is_given_up",
+}
+
 CAROL = "sip:carol@example.com"
 DAYS = 86_400.0
 

@@ -9,6 +9,12 @@ from lamplighter_proto import Answer, Flow, Publish, Subscribe
 from lamplighter_runtime import clock
 from presence_core.testing import Core, FakeDirectory, etag, gate, outcome, successor, tick, to_tag
 
+STORES = ["write-through", "database"]
+SHARDS_ONLY = {
+    "test_notify_that_is_being_tried_is_waited_for",
+    "test_watcher_over_tcp_that_never_answers_is_given_up",
+}
+
 PublishBuilder = Callable[..., Publish]
 SubscribeBuilder = Callable[..., Subscribe]
 

@@ -20,6 +20,8 @@ from presence_core.testing_rules import (
     watching,
 )
 
+STORES = ["write-through", "database"]
+
 CAROL = "sip:carol@example.com"
 
 

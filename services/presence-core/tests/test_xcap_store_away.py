@@ -8,6 +8,8 @@ from presence_core.testing import Core
 from presence_core.testing_commands import Commands
 from presence_core.testing_rules import change_rules, handled, put_rules, settle, states, watching
 
+STORES = ["write-through", "database"]
+
 
 async def test_change_while_the_database_is_away_takes_effect_when_it_is_back(
     ruled: Core, commands: Commands, monkeypatch: pytest.MonkeyPatch
