@@ -3,6 +3,7 @@
 Rule 1: a shard is served from memory only between a load under an epoch of ours and the first sign that the epoch
 is not the newest; then it is dropped, and loaded again if it is still ours.
 Rule 2: while NATS is away we keep what we have: the fence in the store keeps that safe.
+Rule 3: shards are loaded a few at a time, so that signs of life and work on the others go on meanwhile.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from presence_core.handlers import Handlers
 from presence_core.loading import Loader
 from presence_core.settings import Settings
 from presence_core.shard import Shard
+from presence_core.standstill import Standstill
 from presence_core.store import Store, StoreAway, StoreError
 from presence_core.xcap import XcapDocuments
 
@@ -33,6 +35,9 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 0.25
 TICK_SECONDS = 0.1
 CLEAN_SECONDS = 30.0
+FIRST_PIECE = 2
+"""Shards that are loaded first; how long they take says how many come next."""
+PIECE_SECONDS = 0.2
 
 
 class Shards:
@@ -47,6 +52,7 @@ class Shards:
         self._store = store
         self._coming: dict[int, deque[Command]] = {}
         self._claims = Claims(directory, settings.instance, settings.shards)
+        self._standstill = Standstill(directory, settings.lease_seconds)
         self._wake = asyncio.Event()
         directory.on_members(self._wake.set)
         directory.on_change(self._on_change)
@@ -63,14 +69,23 @@ class Shards:
 
     def on_commands(self, commands: list[Command]) -> None:
         """Handle the commands of a frame."""
-        now = clock.wall()
+        now, unsure = clock.wall(), self._unsure()
         for command in commands:
             shard = self.served.get(command.shard)
-            if shard is not None:
+            if unsure:
+                self._moved(command)
+            elif shard is not None:
                 self._handlers.handle(shard, command, now)
             else:
                 self._not_served(command)
-        self._teller.tell(now)
+        self._tell(now)
+
+    def _unsure(self) -> bool:
+        return self._standstill.look(clock.monotonic())
+
+    def _tell(self, now: float) -> None:
+        if not self._unsure():
+            self._teller.tell(now)
 
     def _not_served(self, command: Command) -> None:
         waiting = self._coming.get(command.shard)
@@ -79,7 +94,10 @@ class Shards:
         elif self._claims.is_ours(command.shard):
             self._handlers.refuse(command)
         else:
-            self._bus.send(subjects.edge_replies(command.edge), Moved(id=command.id, shard=command.shard))
+            self._moved(command)
+
+    def _moved(self, command: Command) -> None:
+        self._bus.send(subjects.edge_replies(command.edge), Moved(id=command.id, shard=command.shard))
 
     def on_refreshes(self, refreshes: list[Refresh]) -> None:
         """Take word of changed XCAP documents."""
@@ -92,11 +110,11 @@ class Shards:
             shard = self.served.get(outcome.shard)
             if shard is not None:
                 self._teller.on_outcome(shard, outcome, now)
-        self._teller.tell(now)
+        self._tell(now)
 
     def on_committed(self) -> None:
         """Tell what the actions of a batch have left to tell."""
-        self._teller.tell(clock.wall())
+        self._tell(clock.wall())
 
     # --- losing
 
@@ -128,6 +146,9 @@ class Shards:
     async def run(self) -> None:
         """Keep serving the shards that shall be ours."""
         while True:
+            if self._unsure():
+                await asyncio.sleep(TICK_SECONDS)
+                continue
             try:
                 await self._balance()
                 self.store_away = False
@@ -159,31 +180,42 @@ class Shards:
             await self._acquire(missing)
 
     async def _acquire(self, numbers: list[int]) -> None:
-        started = clock.monotonic()
         for number in numbers:
             self._coming.setdefault(number, deque())
         table = await self._claims.claim([number for number in numbers if number not in self._claims.claimed])
         # The epochs of the store go on, whatever became of the table.
         least = {number: table.owners[number].epoch if number in table.owners else 1 for number in numbers}
         epochs = await self._store.claim(least, self._me)
-        rows = await self._store.load(numbers)
         self.store_away = False
+        size = FIRST_PIECE
+        while numbers:
+            piece, numbers = numbers[:size], numbers[size:]
+            seconds = await self._load({number: epochs[number] for number in piece})
+            size = max(1, int(size * PIECE_SECONDS / max(seconds, 0.001)))
+
+    async def _load(self, epochs: Mapping[int, int]) -> float:
+        """Load shards that we have claimed and serve them; return how many seconds that took."""
+        started = clock.monotonic()
+        rows = await self._store.load(list(epochs))
         documents = await self._documents.load(rows)
         built = self._loader.build(rows, documents, epochs, clock.wall())
         # What another has claimed meanwhile is not ours.
         self.served |= {number: shard for number, shard in built.items() if number in self._claims.claimed}
+        seconds = clock.monotonic() - started
         logger.info(
             "shards loaded",
             extra={
                 "shards": len(built),
                 "subscriptions": len(rows.subscriptions),
                 "publications": len(rows.publications),
-                "seconds": round(clock.monotonic() - started, 3),
+                "seconds": round(seconds, 3),
             },
         )
-        for number in numbers:
+        for number in epochs:
             self.on_commands(list(self._coming.pop(number, ())))
-        self._teller.tell(clock.wall())
+        self._tell(clock.wall())
+        await asyncio.sleep(0)
+        return seconds
 
     async def release(self, numbers: Iterable[int]) -> None:
         """Hand shards over: save, forget, and say that they are free."""
@@ -233,6 +265,8 @@ class Shards:
         """Do `work` on every shard again and again."""
         while True:
             await asyncio.sleep(seconds)
+            if self._unsure():
+                continue
             now = clock.wall()
             for shard in list(self.served.values()):
                 work(shard, now)

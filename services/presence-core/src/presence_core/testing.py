@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from math import inf
 from typing import cast
 
 from event_packages.base import EventPackage
@@ -69,6 +70,8 @@ class View:
 
 class FakeDirectory:
     """The directory of one or more cores without NATS."""
+
+    known_at = inf
 
     def __init__(self) -> None:
         self.view = View()
