@@ -67,7 +67,7 @@ class Minding:
         self._turns = turns
         self._looking = looking
         self._minded = minded
-        self._alive: set[str] = set()
+        self._alive = set(directory.view.alive(SERVICE))
         self._wake = asyncio.Event()
         directory.on_members(self._on_members)
         directory.on_change(self._on_change)
