@@ -105,6 +105,7 @@ async def test_dialog_that_has_ended_stays_dark_when_the_core_was_killed(kill: K
     for state in ("confirmed", "terminated"):
         await call.send(dialog_info(alice.aor, dialog("d1", state, call_id="c1")), content_type=DIALOG_TYPE)
         await lit(watch, state)
+    await call.remove()
 
     await kill("core-1")
     count = len(watch.notifications)

@@ -111,6 +111,7 @@ async def test_system_stopped_and_started_loses_nothing(system: System, agents: 
     for state in ("confirmed", "terminated"):
         await call.send(dialog_info(alice.aor, dialog("d1", state, call_id="c1")), content_type=DIALOG_TYPE)
         await lit(lamp, state)
+    await call.remove()
     before = await household.known()
 
     assert await asyncio.to_thread(system.stop) == 0
