@@ -1,8 +1,10 @@
 """Every event package with everybody allowed to watch (design §5.1)."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from .conftest import Agents, over_udp
+from .conftest import Agents, over_udp, running
 from .documents import RPID, basics, numbered, pidf, read
 from .lamps import DIALOG_TYPE, dialog, dialog_info, lit, shown, versions
 from .privacy import is_neutral, parts
@@ -12,6 +14,15 @@ from .watchers import Watchers
 
 SUMMARY_TYPE = "application/simple-message-summary"
 NO_MESSAGES = b"Messages-Waiting: no\r\n"
+
+
+@pytest.fixture(scope="module", params=["write-through", "write-behind"])
+def system(request: pytest.FixtureRequest, system: System) -> Iterator[System]:
+    """Run a system with either store."""
+    if request.param == "write-through":
+        yield system
+    else:
+        yield from running(System(arguments=("--store", request.param)))
 
 
 # --- presence
