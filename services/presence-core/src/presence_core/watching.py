@@ -32,10 +32,14 @@ class Watchers:
         if before is None:
             before = known[one.watcher] = Known(after)
             self._save(shard, before.watcher)
-        elif (before.watcher.status, before.watcher.reason) != (after.status, after.reason):
-            before.watcher = after
-            self._save(shard, after)
+        else:
+            self._become(shard, before, after)
         before.tags.add(one.local_tag)
+
+    def _become(self, shard: Shard, known: Known, after: KnownWatcher) -> None:
+        if (known.watcher.status, known.watcher.reason) != (after.status, after.reason):
+            known.watcher = after
+            self._save(shard, after)
 
     def changed(self, shard: Shard, one: Subscription) -> None:
         """Tell those who watch the watchers that one of them is another now."""
@@ -104,6 +108,9 @@ class Watchers:
     def _without(self, shard: Shard, known: Known, one: Subscription, now: float) -> None:
         """Take a subscription from a watcher; the last one is what is told of when it waits."""
         known.tags.discard(one.local_tag)
+        other = _telling(shard, known, one)
+        if other is not one:
+            self._become(shard, known, noted(other, int(now)))
         if not known.tags:
             if known.watcher.status == Status.PENDING:
                 known.watcher = replace(known.watcher, id=watcher_id(one.local_tag))
