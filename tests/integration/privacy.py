@@ -102,6 +102,11 @@ class Scene:
         explained: Explanation = answer.json()
         return explained
 
+    async def known(self) -> set[tuple[str, str, str]]:
+        """Return watcher, status and reason of everybody who watches Alice's presence or waits."""
+        answer = await asyncio.to_thread(self.system.get, "presence-core", f"/watchers/{self.alice.aor}")
+        return {(one["watcher"], one["status"], one["reason"]) for one in answer.json() if one["event"] == "presence"}
+
     async def decided(self, decision: str, watcher: str = "") -> None:
         """Wait until it is decided so about a watcher, of which nobody is told while it does not watch."""
         async with asyncio.timeout(STATE_SECONDS):
