@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from event_packages.base import EventPackage
 from lamplighter_proto import Answer, Moved, Publish, Subscribe
 from presence_core.domain.delivery import CSEQ_BLOCK
 from presence_core.shard import document_hash
 from presence_core.store import StoreAway
-from presence_core.testing import Core, FakeDirectory, etag, gate, gated, statuses, successor, to_tag
+from presence_core.testing import Core, FakeDirectory, etag, gate, gated, outcome, statuses, successor, to_tag
 
 PublishBuilder = Callable[..., Publish]
 SubscribeBuilder = Callable[..., Subscribe]
@@ -157,3 +159,25 @@ async def test_what_was_pending_for_a_dropped_shard_is_forgotten(core: Core, pub
     failures = {"reason": "Fenced"}
     assert core.metrics.registry.value("presence_core_commit_failures_total", failures) == 0
     assert core.store.publications == {}
+
+
+@pytest.mark.parametrize("word", ["refresh", "outcome", "command"])
+async def test_core_that_stood_still_beyond_its_lease_speaks_from_memory_no_more(
+    core: Core, publish: PublishBuilder, subscribe: SubscribeBuilder, word: str
+) -> None:
+    await core.ask(publish(b"open"), subscribe())
+    (target,) = core.targets
+    before = dict(core.shards.served)
+
+    core.shards._awake_at -= core.settings.lease_seconds + 1
+    match word:
+        case "refresh":
+            core.shards.on_refreshes([])
+        case "outcome":
+            core.shards.on_outcomes([outcome(target, 500)])
+        case _:
+            core.shards.on_commands([publish(b"closed")])
+
+    assert core.shards.served == {}
+    await core.until(lambda: len(core.shards.served) == len(before))
+    assert all(core.shards.served[number] is not shard for number, shard in before.items())

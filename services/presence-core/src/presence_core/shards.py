@@ -45,6 +45,7 @@ class Shards:
         self._directory = directory
         self._coming: dict[int, deque[Command]] = {}
         self._claimed: set[int] = set()
+        self._awake_at = clock.monotonic()
         self._wake = asyncio.Event()
         directory.on_members(self._wake.set)
         directory.on_change(self._on_change)
@@ -61,6 +62,7 @@ class Shards:
 
     def on_commands(self, commands: list[Command]) -> None:
         """Handle the commands of a frame."""
+        self._awake()
         now = clock.wall()
         for command in commands:
             shard = self.served.get(command.shard)
@@ -81,10 +83,12 @@ class Shards:
 
     def on_refreshes(self, refreshes: list[Refresh]) -> None:
         """Take word of changed XCAP documents."""
+        self._awake()
         self._documents.on_refreshes(refreshes)
 
     def on_outcomes(self, outcomes: list[Outcome]) -> None:
         """Take the outcomes of a frame."""
+        self._awake()
         now = clock.wall()
         for outcome in outcomes:
             shard = self.served.get(outcome.shard)
@@ -97,6 +101,14 @@ class Shards:
         self._teller.tell(clock.wall())
 
     # --- losing
+
+    def _awake(self) -> None:
+        """Trust no memory after we stood still for longer than our lease: another core may have served since."""
+        now = clock.monotonic()
+        stood_still, self._awake_at = now - self._awake_at, now
+        if stood_still > self._settings.lease_seconds and self.served:
+            logger.warning("stood still", extra={"seconds": round(stood_still, 1)})
+            self.drop(list(self.served))
 
     def drop(self, numbers: Iterable[int], error: Exception | None = None) -> None:
         """Forget shards whose memory cannot be trusted any more, and load again what is ours.
@@ -175,6 +187,7 @@ class Shards:
         self.store_away = False
         documents = await self._documents.load(rows)
         built = self._loader.build(rows, documents, epochs, clock.wall())
+        self._awake_at = clock.monotonic()
         # What another has claimed meanwhile is not ours.
         self.served |= {number: shard for number, shard in built.items() if number in self._claimed}
         logger.info(
@@ -225,6 +238,7 @@ class Shards:
         """Do `work` on every shard again and again."""
         while True:
             await asyncio.sleep(seconds)
+            self._awake()
             now = clock.wall()
             for shard in list(self.served.values()):
                 work(shard, now)
