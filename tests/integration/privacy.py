@@ -51,11 +51,11 @@ class Explanation(TypedDict):
 
 
 class Scene:
-    """Alice publishes, watches her watchers and has rules; Bob watches her."""
+    """Alice publishes, watches her watchers and has rules; Bob watches her. Mallory would, too, if she were let."""
 
-    def __init__(self, system: System, alice: Agent, bob: Agent, rules_of: RulesOf) -> None:
+    def __init__(self, system: System, alice: Agent, bob: Agent, mallory: Agent, rules_of: RulesOf) -> None:
         self.system = system
-        self.alice, self.bob = alice, bob
+        self.alice, self.bob, self.mallory = alice, bob, mallory
         self.rules = rules_of
         self.publication = Publication(alice, alice.aor)
         self.watchers = Watchers(alice.watch(alice.aor, event="presence.winfo"))
@@ -64,7 +64,7 @@ class Scene:
     @classmethod
     async def of(cls, system: System, agents: Agents, rules_of: RulesOf) -> "Scene":
         """Return the scene in which Alice has published and nobody watches her."""
-        scene = cls(system, await agents("alice"), await agents("bob"), rules_of)
+        scene = cls(system, await agents("alice"), await agents("bob"), await agents("mallory"), rules_of)
         await scene.publish()
         await scene.watchers.watch.active()
         await scene.watchers.until()
@@ -87,6 +87,11 @@ class Scene:
     async def put(self, body: bytes) -> None:
         await self.rules.put(self.alice.aor, body)
 
+    async def handle(self, handling: str, provides: str = rules.EVERYTHING) -> None:
+        """Handle everybody but Mallory in such a way."""
+        others = rules.many(but=[self.mallory.aor])
+        await self.put(rules.ruleset(rules.rule(others, handling, provides=provides)))
+
     async def remove(self) -> None:
         await self.rules.remove(self.alice.aor)
 
@@ -96,6 +101,11 @@ class Scene:
         answer = await asyncio.to_thread(self.system.get, "presence-core", f"/explain?{query}")
         explained: Explanation = answer.json()
         return explained
+
+    async def known(self) -> set[tuple[str, str, str]]:
+        """Return watcher, status and reason of everybody who watches Alice's presence or waits."""
+        answer = await asyncio.to_thread(self.system.get, "presence-core", f"/watchers/{self.alice.aor}")
+        return {(one["watcher"], one["status"], one["reason"]) for one in answer.json() if one["event"] == "presence"}
 
     async def decided(self, decision: str, watcher: str = "") -> None:
         """Wait until it is decided so about a watcher, of which nobody is told while it does not watch."""
@@ -142,45 +152,51 @@ def ended(reason: str) -> Callable[[Notification], bool]:
 
 
 async def live(scene: Scene) -> None:
-    """Go through all that rules can do to a watcher."""
+    """Go through all that rules can do to a watcher, and see that they do nothing for one that they except."""
+    mallory = await scene.asks(scene.mallory)
     await _allowed(scene, await scene.asks(scene.bob))
     await _ended(scene)
+    assert tells_nothing(mallory)
+    assert {one.state.state for one in mallory.notifications} == {"pending"}
+
+
+async def _watch(scene: Scene, *expected: tuple[str, str]) -> None:
+    """Wait until these watch Alice or wait, and Mallory."""
+    await scene.watchers.until((scene.mallory.aor, "pending"), *expected)
 
 
 async def _allowed(scene: Scene, watch: Watch) -> None:
     bob = scene.bob.aor
     assert tells_nothing(watch)
-    await scene.watchers.until((bob, "pending"))
+    await _watch(scene, (bob, "pending"))
 
-    shown = await after(watch, lambda: scene.put(rules.allow(bob)), lambda one: one.state.state == "active")
+    shown = await after(watch, lambda: scene.handle("allow"), lambda one: one.state.state == "active")
     assert (shown.step, parts(shown.body)) == (scene.step, ["tuple", "person", "device"])
     await scene.watchers.told(bob, "active", "approved")
-    await scene.watchers.until((bob, "active"))
+    await _watch(scene, (bob, "active"))
 
-    less = await after(watch, lambda: scene.put(rules.allow(bob, provides=rules.NOTES)), lambda one: bool(one.body))
+    less = await after(watch, lambda: scene.handle("allow", rules.NOTES), lambda one: bool(one.body))
     assert (less.state.state, less.step, parts(less.body)) == ("active", scene.step, ["tuple"])
     assert tuple_ids(less.body) == tuple_ids(shown.body)
 
     await _politely_blocked(scene, watch)
 
-    await watch.state(lambda one: True)
-    again = await after(watch, lambda: scene.put(rules.allow(bob)), lambda one: one.step >= 0)
+    again = await after(watch, lambda: scene.handle("allow"), lambda one: one.step >= 0)
     assert (again.step, len(parts(again.body))) == (scene.step, 3)
 
-    await after(watch, lambda: scene.put(rules.handle("block", bob)), ended("rejected"))
+    await after(watch, lambda: scene.handle("block"), ended("rejected"))
     await scene.watchers.told(bob, "terminated", "rejected")
-    await scene.watchers.until()
+    await _watch(scene)
 
 
 async def _politely_blocked(scene: Scene, watch: Watch) -> None:
-    polite = rules.handle("polite-block", scene.bob.aor)
-    neutral = await after(watch, lambda: scene.put(polite), lambda one: bool(one.body))
+    neutral = await after(watch, lambda: scene.handle("polite-block"), lambda one: bool(one.body))
     assert neutral.state.state == "active"
     assert is_neutral(neutral)
     await scene.publish()
     await scene.publish()
     await watch.nothing_more(LATE)
-    await scene.watchers.until((scene.bob.aor, "active"))
+    await _watch(scene, (scene.bob.aor, "active"))
     refreshed = await after(watch, watch.subscribe, lambda one: bool(one.body))
     assert refreshed.body == neutral.body
 
@@ -190,7 +206,7 @@ async def _ended(scene: Scene) -> None:
     blocked = await scene.asks(scene.bob, "terminated")
     assert ended("rejected")(blocked.last)
 
-    await scene.put(rules.allow(bob))
+    await scene.handle("allow")
     await scene.decided("allow")
     watch = await scene.asks(scene.bob, "active")
     await watch.ends_with(scene.step)
@@ -201,12 +217,12 @@ async def _ended(scene: Scene) -> None:
     await scene.publish()
     await again.nothing_more(LATE)
     assert tells_nothing(again)
-    await scene.watchers.until((bob, "pending"))
+    await _watch(scene, (bob, "pending"))
     await again.end()
-    await scene.watchers.until((bob, "waiting"))
+    await _watch(scene, (bob, "waiting"))
 
-    await scene.put(rules.allow(bob))
+    await scene.handle("allow")
     await scene.watchers.told(bob, "terminated", "approved")
-    await scene.watchers.until()
+    await _watch(scene)
     assert scene.watchers.kinds == ["full"] + ["partial"] * (len(scene.watchers.kinds) - 1)
     await scene.watchers.watch.end()

@@ -78,7 +78,8 @@ async def test_core_that_takes_over_knows_what_was_decided_and_the_rules_of_now(
     before = await household.known()
 
     with standing_still(system.pids()["core-2"]):
-        await scene.rules.put(scene.alice.aor, changed)
+        async with table.silent():
+            await scene.put(changed)
         await asyncio.to_thread(system.until, lambda: owner_of(system, scene.alice.aor) == "core-1", "no take-over", 20)
         await scene.watchers.until(*household.statuses[:3])
         await household.is_as_it_was(*household.statuses[:3])

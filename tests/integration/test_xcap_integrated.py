@@ -1,19 +1,18 @@
 """Rules in the table `xcap`, as XCAP servers write them, and the ways in which we hear of a change (design §5.2)."""
 
 import xmlrpc.client
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 
 from .agent import Agent
-from .conftest import Agents, close_all, over_udp
+from .conftest import Agents, close_all, over_udp, running
 from .privacy import Scene, live
 from .system import System
 from .wires import open_wire
 from .xcap_table import XcapTable
 
-pytestmark = over_udp
 DIFF = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     '<xcap-diff xmlns="urn:ietf:params:xml:ns:xcap-diff" xcap-root="http://xcap.example.test/xcap-root/">'
@@ -22,10 +21,14 @@ DIFF = (
 )
 
 
-@pytest.fixture(scope="module")
-def system(integrated: System) -> System:
-    """Take the system whose rules are in its table."""
-    return integrated
+@pytest.fixture(scope="module", params=["write-through", "write-behind"])
+def system(request: pytest.FixtureRequest, integrated: System) -> Iterator[System]:
+    """Run a system whose rules are in its table, with either store."""
+    if request.param == "write-through":
+        yield integrated
+    else:
+        arguments = ("--store", request.param, "--policy", "rules", "--xcap", "integrated")
+        yield from running(System(arguments=arguments))
 
 
 class Announced:
@@ -95,11 +98,13 @@ async def test_rules_in_the_table_take_effect_by_its_trigger_alone(
     await live(await Scene.of(system, agents, table))
 
 
+@over_udp
 async def test_rules_of_kamailio_take_effect_by_the_trigger(agents: Agents, system: System) -> None:
     async with XcapTable.open(system.dsn, "kamailio") as table:
         await live(await Scene.of(system, agents, table))
 
 
+@over_udp
 @pytest.mark.parametrize("way", [ByJsonRpc, ByXmlRpc, ByPublish])
 async def test_rules_in_a_silent_table_take_effect_when_it_is_said(
     agents: Agents, table: XcapTable, system: System, way: type[Announced]

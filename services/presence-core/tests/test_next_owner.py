@@ -107,6 +107,20 @@ async def test_rules_that_changed_while_nobody_served_are_applied(
     await following.die()
 
 
+async def test_watcher_about_whom_rules_change_back_is_told_its_state_by_the_next_owner(
+    ruled: Core, commands: Commands, packages: Registry, directory: FakeDirectory
+) -> None:
+    (reply,) = await ruled.ask(commands.subscribe())
+
+    put_rules(ruled, handled("allow"))
+    following = await successor(ruled, packages, directory)
+    await change_rules(following)
+    await ticked(following)
+
+    assert states(following, reply) == [("pending", "")]
+    await following.die()
+
+
 async def test_next_owner_applies_a_validity_that_ended_meanwhile(
     ruled: Core, commands: Commands, packages: Registry, directory: FakeDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from lamplighter_runtime import clock
 from presence_core.testing import Core, etag, gate, tick, to_tag
-from presence_core.testing_commands import Commands
+from presence_core.testing_commands import BOB, Commands
 from presence_core.testing_rules import (
     SERVICES,
     change_rules,
@@ -143,6 +143,29 @@ async def test_rules_that_change_while_a_refresh_is_committed_count(
     assert not any("meeting" in one.document or "lunch" in one.document for one in after)
     ended = ("terminated", "timeout") if not expires else HANDLINGS[handling]
     assert states(ruled, reply)[-1] == ended
+
+
+async def test_refresh_by_rules_of_a_while_shows_nothing_before_it_is_decided_anew(
+    ruled: Core, commands: Commands
+) -> None:
+    put_rules(ruled, handled("polite-block"), handled("allow", CAROL))
+    await ruled.ask(commands.pidf(MEETING))
+    await watching(ruled, commands.subscribe(watcher=CAROL))
+    gate(ruled).clear()
+    ruled.shards.on_commands([commands.subscribe(call_id="c", expires=600)])
+    await ruled.quiet()
+    tag = next(tag for tag, one in shard(ruled).subscriptions.items() if one.watcher == BOB)
+    await change_rules(ruled, handled("allow"), handled("allow", CAROL))
+    ruled.shards.on_commands([commands.subscribe(call_id="c", cseq=2, to_tag=tag)])
+    await change_rules(ruled, handled("polite-block"), handled("allow", CAROL))
+
+    gate(ruled).set()
+    await ruled.quiet()
+    await settle(ruled)
+
+    bob = ruled.replies[-1]
+    assert to_tag(bob) == tag
+    assert not any("meeting" in one.document for one in told(ruled, bob))
 
 
 async def test_watcher_that_goes_while_numbers_are_reserved_is_told_no_more(ruled: Core, commands: Commands) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from event_packages.registry import Registry
 from lamplighter_runtime import clock
-from presence_core.testing import Core, FakeDirectory, statuses, successor, tick, to_tag
+from presence_core.testing import Core, FakeDirectory, gate, statuses, successor, tick, to_tag
 from presence_core.testing_commands import ALICE, BOB, Commands
 from presence_core.testing_rules import (
     StartCore,
@@ -165,6 +165,22 @@ async def test_decision_about_two_devices_is_told_of_both(ruled: Core, commands:
 
     assert states(ruled, first)[-1] == states(ruled, second)[-1] == ("active", "")
     assert stored_watchers(ruled) == [(BOB, "presence", 1, "")]
+
+
+async def test_watcher_is_known_by_the_device_that_lives_on(ruled: Core, commands: Commands) -> None:
+    put_rules(ruled, handled("allow"))
+    await watching(ruled, commands.subscribe(watcher=CAROL))
+    gate(ruled).clear()
+    ruled.shards.on_commands([commands.subscribe()])
+    await change_rules(ruled)
+    ruled.shards.on_commands([commands.subscribe(expires=0)])
+    await change_rules(ruled, handled("allow"))
+
+    gate(ruled).set()
+    await ruled.quiet()
+    await settle(ruled)
+
+    assert [row for row in stored_watchers(ruled) if row[0] == BOB] == [(BOB, "presence", 1, "")]
 
 
 async def test_watcher_refused_for_a_limit_leaves_nothing(start: StartCore, commands: Commands) -> None:

@@ -126,6 +126,9 @@ class Authorizer:
 
     def _apply(self, shard: Shard, delivery: Delivery, one: Subscription, after: Subscription, now: float) -> None:
         if (one.status, one.reason, one.view) == (after.status, after.reason, after.view):
+            if delivery.sent is None:
+                # A new owner has waited for this.
+                self._teller.offer(shard, delivery)
             return
         shard.subscriptions[one.local_tag] = after
         if (one.status, one.reason) != (after.status, after.reason):

@@ -63,7 +63,7 @@ class Shards:
         """Take the parts that work on the shards."""
         self._handlers, self._teller, self._committer, self._loader = handlers, teller, committer, loader
         self._documents = documents
-        documents.use(self.served, lambda: not self._coming, handlers.handle, handlers.refuse)
+        documents.use(self.served, lambda: not self._coming, handlers.handle, handlers.refuse, self._tell)
 
     # --- messages
 
@@ -100,8 +100,9 @@ class Shards:
         self._bus.send(subjects.edge_replies(command.edge), Moved(id=command.id, shard=command.shard))
 
     def on_refreshes(self, refreshes: list[Refresh]) -> None:
-        """Take word of changed XCAP documents."""
-        self._documents.on_refreshes(refreshes)
+        """Take word of changed XCAP documents; what comes while we are unsure is not confirmed, and comes again."""
+        if not self._unsure():
+            self._documents.on_refreshes(refreshes)
 
     def on_outcomes(self, outcomes: list[Outcome]) -> None:
         """Take the outcomes of a frame."""

@@ -120,7 +120,9 @@ class Subscribing:
             self._watchers.over(shard, subscription, now)
         else:
             self._watchers.changed(shard, subscription)
-        if self._authorizer.basis(shard, command.presentity, now) != basis:
+        newer = shard.subscriptions.get(tag) is not subscription
+        if newer or self._authorizer.basis(shard, command.presentity, now) != basis:
+            # Rules, sphere or time are others than those that it, or a newer version of it, was decided by.
             self._authorizer.redecide(shard, command.presentity, now)
 
     def _delivery(self, shard: Shard, package: EventPackage, subscription: Subscription) -> Delivery:

@@ -28,14 +28,18 @@ class Watchers:
         """Keep what is decided about the watcher of a subscription."""
         known = shard.known.setdefault((one.presentity, one.event), {})
         before = known.get(one.watcher)
-        after = noted(one, int(now))
+        after = noted(_telling(shard, before, one), int(now))
         if before is None:
             before = known[one.watcher] = Known(after)
             self._save(shard, before.watcher)
-        elif (before.watcher.status, before.watcher.reason) != (after.status, after.reason):
-            before.watcher = after
-            self._save(shard, after)
+        else:
+            self._become(shard, before, after)
         before.tags.add(one.local_tag)
+
+    def _become(self, shard: Shard, known: Known, after: KnownWatcher) -> None:
+        if (known.watcher.status, known.watcher.reason) != (after.status, after.reason):
+            known.watcher = after
+            self._save(shard, after)
 
     def changed(self, shard: Shard, one: Subscription) -> None:
         """Tell those who watch the watchers that one of them is another now."""
@@ -46,25 +50,21 @@ class Watchers:
     def over(self, shard: Shard, one: Subscription, now: float) -> None:
         """Take note that a subscription has ended; who has no other one and is not decided about waits."""
         known = shard.known.get((one.presentity, one.event), {}).get(one.watcher)
-        if known is not None and known.watcher.status == Status.PENDING:
-            self._without(shard, known, one, now)
-        else:
+        if known is None or known.watcher.status != Status.PENDING:
             self.ended(shard, _terminated(one), one.presentity, one.event)
+        if known is not None and one.local_tag in known.tags:
+            self._without(shard, known, one, now)
         self.changed(shard, one)
 
     def ended(self, shard: Shard, watcher: Watcher, presentity: str, event: str) -> None:
         """Remember for a while how a watcher ended, for those who watch the watchers."""
         entry = shard.entries.get(winfo_key(presentity, event))
-        if entry is not None:
+        if entry is not None and watcher not in entry.over:
             entry.over.append(watcher)
 
     def removed(self, shard: Shard, one: Subscription, now: float) -> None:
         """Take note that a subscription is gone for good."""
-        known = shard.known.get((one.presentity, one.event), {}).get(one.watcher)
-        if known is not None:
-            self._without(shard, known, one, now)
-        if one.status != Status.TERMINATED:
-            self.over(shard, ended(one, "timeout"), now)
+        self.over(shard, one if one.status == Status.TERMINATED else ended(one, "timeout"), now)
 
     def due(self, shard: Shard, key: object, now: float) -> None:
         """Look at a watcher without subscriptions: what waited for too long is given up."""
@@ -117,6 +117,9 @@ class Watchers:
     def _without(self, shard: Shard, known: Known, one: Subscription, now: float) -> None:
         """Take a subscription from a watcher; the last one is what is told of when it waits."""
         known.tags.discard(one.local_tag)
+        other = _telling(shard, known, one)
+        if other is not one:
+            self._become(shard, known, noted(other, int(now)))
         if not known.tags:
             if known.watcher.status == Status.PENDING:
                 known.watcher = replace(known.watcher, id=watcher_id(one.local_tag))
@@ -136,6 +139,14 @@ class Watchers:
         changes = self._committer.changes(shard.number, shard.epoch)
         changes.gone_watchers.pop(watcher.key, None)
         changes.watchers[watcher.key] = StoredWatcher(shard=shard.number, watcher=watcher)
+
+
+def _telling(shard: Shard, known: Known | None, one: Subscription) -> Subscription:
+    """Return the subscription by which its watcher is known: one that ends says nothing while others live."""
+    if known is None or one.status != Status.TERMINATED:
+        return one
+    others = (shard.subscriptions.get(tag) for tag in known.tags if tag != one.local_tag)
+    return next((other for other in others if other is not None and other.status != Status.TERMINATED), one)
 
 
 def _terminated(one: Subscription) -> Watcher:

@@ -71,9 +71,14 @@ class XcapDocuments:
         all_served: Callable[[], bool],
         handle: Handle,
         refuse: Callable[[Command], None],
+        tell: Callable[[float], None],
     ) -> None:
-        """Take the shards that are served, whether none is being loaded, and what to do with parked commands."""
+        """Take the shards that are served, whether none is being loaded, and what to do with parked commands.
+
+        `tell` is called when watchers may have to hear of something.
+        """
         self._served, self._all_served, self._handle, self._refuse = served, all_served, handle, refuse
+        self._tell = tell
 
     def needed(self, package: EventPackage) -> bool:
         """Return whether watchers of a package depend on documents of the presentity."""
@@ -163,7 +168,7 @@ class XcapDocuments:
                 for word in words:
                     word.left.discard(key)
                     self._confirm(word)
-        self._teller.tell(now)
+        self._tell(now)
 
     def _taken(self, shard: Shard, aor: str, stored: tuple[XcapDocument, ...], now: float) -> bool:
         try:
