@@ -89,12 +89,15 @@ class Shards:
 
     def _not_served(self, command: Command) -> None:
         waiting = self._coming.get(command.shard)
-        if waiting is not None and len(waiting) < self._settings.waiting_commands and not self.store_away:
-            waiting.append(command)
-        elif self._claims.is_ours(command.shard):
+        if self.store_away and self._claims.is_ours(command.shard):
             self._handlers.refuse(command)
-        else:
+        elif waiting is None:
+            # Also while it is ours and about to be loaded or released: the edge asks again.
             self._moved(command)
+        elif len(waiting) < self._settings.waiting_commands:
+            waiting.append(command)
+        else:
+            self._handlers.refuse(command)
 
     def _moved(self, command: Command) -> None:
         self._bus.send(subjects.edge_replies(command.edge), Moved(id=command.id, shard=command.shard))
