@@ -1,7 +1,9 @@
 """One run of one seed: a system, its clients, faults for a while, then quiet; and what it found."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from random import Random
 
 from .agent import Agent
 from .faults import Faults
@@ -13,6 +15,8 @@ from .world import CORES, EDGES, NOTIFIERS, World, edge_address
 
 PRESENTITIES = 4
 WATCHERS = 6
+SHOWN = 60
+"""Notes of the trace that are printed of a seed that failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,17 +32,32 @@ class Plan:
     quiet: float = 50.0
     """How long everything works before the end is looked at; longer than a publication lives."""
 
+    @classmethod
+    def of(cls, seed: int) -> "Plan":
+        """Return the plan of a seed: every one has a system of its own."""
+        random = Random(f"plan {seed}")
+        return cls(
+            edges=random.choice((1, 2, 3)), cores=random.choice((1, 2, 3, 3, 4)), notifiers=random.choice((1, 2, 3))
+        )
+
 
 @dataclass
 class Report:
     """What became of a run."""
 
     seed: int
+    plan: Plan
     seconds: float = 0.0
     counts: dict[str, int] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
     digest: str = ""
+
+    def __str__(self) -> str:
+        where = f"seed {self.seed} failed after {self.seconds:.1f} simulated seconds: {self.plan}"
+        what = [f"BROKEN: {one}" for one in self.broken]
+        again = f"again, with more of the trace: python -m tests.simulation --seed {self.seed} --show 400"
+        return "\n".join([where, *self.trace[-SHOWN:], *what, again])
 
 
 class Run:
@@ -65,7 +84,13 @@ class Run:
                 asyncio.set_event_loop(None)
             counts = world.counts | self._counted()
         return Report(
-            self.seed, world.loop.time(), counts, world.promises.broken, world.trace.lines(), world.trace.digest
+            self.seed,
+            self.plan,
+            world.loop.time(),
+            counts,
+            world.promises.broken,
+            world.trace.lines(),
+            world.trace.digest,
         )
 
     def _counted(self) -> dict[str, int]:
@@ -98,8 +123,10 @@ class Run:
         if faults is not None:
             clients.pop().cancel()
             await faults.end()
-        for client in (*self.publishers, *self.watchers):
-            client.calm = True
+        for publisher in self.publishers:
+            publisher.calm = True
+        for watcher in self.watchers:
+            watcher.calm = True
         await self._watched(plan.quiet, clients)
         await check_end(world, self.watchers)
         self._raise(clients)
@@ -120,7 +147,7 @@ class Run:
         if self.world.promises.broken:
             raise Broken(self.world.promises.broken[0])
 
-    def _clients(self):  # type: ignore[no-untyped-def]
+    def _clients(self) -> "list[Coroutine[object, object, None]]":
         world, plan, clock = self.world, self.plan, Clock()
         edges = [edge_address(f"edge-{index + 1}") for index in range(plan.edges)]
         events = ("presence", "dialog")
@@ -137,4 +164,4 @@ class Run:
             presentity = f"sip:p{index % PRESENTITIES}@example.com"
             one = Watcher(agent(f"w{index}", 100 + index), world.promises, presentity, publisher.event, edges, clock)
             self.watchers.append(one)
-        return [one.run() for one in (*self.publishers, *self.watchers)]
+        return [*(one.run() for one in self.publishers), *(one.run() for one in self.watchers)]

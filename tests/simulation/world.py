@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+from event_packages.registry import discover
 from notifier import service as notifier_service
-from presence_core import service as core_service
 from presence_core.service import PresenceCore
 from sip_edge import service as edge_service
 
@@ -207,7 +207,7 @@ def _silent_tasks(loop: SimulatedLoop) -> Iterator[None]:
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         work = task.get_coro()
         try:
-            work.close()  # type: ignore[union-attr]
+            work.close()
         except BaseException:
             # It wanted to clean up first: dead processes do not.
             continue
@@ -240,4 +240,4 @@ def _no_http(*args: object, **options: object) -> _NoHttp:
     return _NoHttp()
 
 
-_discovered = functools.cache(core_service.discover)
+_discovered = functools.cache(discover)
