@@ -196,7 +196,7 @@ class Turns:
         parts = worker.parts
         before = use.documents
         documents = {use.aor: self._documents(parts, use, locked)} if self._settings.xcap != "none" else {}
-        fresh = parts.loader.build(locked.rows, documents, {use.number: 0}, now)[use.number]
+        fresh = parts.loader.build(locked.rows, documents, {use.number: 0}, now, use.shard)[use.number]
         fresh.documents.update(documents)
 
         def recompose(shard: Shard, entry: Entry) -> None:
