@@ -10,11 +10,16 @@ from .faults import Faults
 from .promises import Broken
 from .publisher import Clock, Publisher
 from .quiet import check_end
+from .rows import Rows
 from .watcher import Watcher
 from .world import CORES, EDGES, NOTIFIERS, World, edge_address
 
 PRESENTITIES = 4
 WATCHERS = 6
+GRACE = 15.0
+"""Seconds after which nothing that went wrong before is an excuse."""
+PATIENCE = 2.0
+"""Seconds in which every request is answered from then on."""
 SHOWN = 60
 """Notes of the trace that are printed of a seed that failed."""
 
@@ -68,8 +73,10 @@ class Run:
         self.world = World(seed)
         self.publishers: list[Publisher] = []
         self.watchers: list[Watcher] = []
+        self.agents: list[Agent] = []
         self._least = {"PUBLICATION_EXPIRES_MIN_SECONDS": "5", "SUBSCRIPTION_EXPIRES_MIN_SECONDS": "5"}
         self.world.settings[CORES].update(self._least)
+        self.world.database.on_save = Rows(self.world).saved
 
     def report(self) -> Report:
         """Run it."""
@@ -127,7 +134,10 @@ class Run:
             publisher.calm = True
         for watcher in self.watchers:
             watcher.calm = True
-        await self._watched(plan.quiet, clients)
+        await self._watched(GRACE, clients)
+        for agent in self.agents:
+            agent.patience = PATIENCE
+        await self._watched(plan.quiet - GRACE, clients)
         await check_end(world, self.watchers)
         self._raise(clients)
 
@@ -153,7 +163,10 @@ class Run:
         events = ("presence", "dialog")
 
         def agent(name: str, number: int) -> Agent:
-            return Agent(world.network, world.random, name, (f"198.51.100.{number}", 5060), world.trace.note)
+            one = Agent(world.network, world.random, name, (f"198.51.100.{number}", 5060), world.trace.note)
+            one.violated = world.promises.violated
+            self.agents.append(one)
+            return one
 
         for index in range(PRESENTITIES):
             self.publishers.append(
