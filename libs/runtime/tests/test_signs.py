@@ -25,9 +25,11 @@ def test_signs_that_cannot_be_written_make_the_lack_of_others_doubtful_for_a_lea
     away = signs.doubtful(6.0)
     signs.written(2, 6.9, 7.0)
 
+    for revision, at in enumerate((7.6, 8.2, 8.8), start=3):
+        signs.written(revision, at, at)
+
     assert away
     assert signs.doubtful(8.9)
-    signs.written(3, 8.9, 8.95)
     assert not signs.doubtful(9.1)
 
 
