@@ -7,10 +7,11 @@ from random import Random
 
 from .agent import Agent
 from .faults import Faults
-from .promises import Broken
+from .promises import Broken, Key
 from .publisher import Clock, Publisher
 from .quiet import check_end
 from .rows import Rows
+from .rules import Rules
 from .watcher import Watcher
 from .world import CORES, EDGES, NOTIFIERS, World, edge_address
 
@@ -32,6 +33,8 @@ class Plan:
     cores: int = 3
     notifiers: int = 2
     faults: bool = True
+    rules: bool = False
+    """Whether rules say who may watch."""
     busy: float = 60.0
     """How long faults happen."""
     quiet: float = 50.0
@@ -42,7 +45,10 @@ class Plan:
         """Return the plan of a seed: every one has a system of its own."""
         random = Random(f"plan {seed}")
         return cls(
-            edges=random.choice((1, 2, 3)), cores=random.choice((1, 2, 3, 3, 4)), notifiers=random.choice((1, 2, 3))
+            edges=random.choice((1, 2, 3)),
+            cores=random.choice((1, 2, 3, 3, 4)),
+            notifiers=random.choice((1, 2, 3)),
+            rules=random.random() < 0.4,
         )
 
 
@@ -76,6 +82,9 @@ class Run:
         self.agents: list[Agent] = []
         self._least = {"PUBLICATION_EXPIRES_MIN_SECONDS": "5", "SUBSCRIPTION_EXPIRES_MIN_SECONDS": "5"}
         self.world.settings[CORES].update(self._least)
+        if plan.rules:
+            self.world.settings[CORES].update({"POLICY": "rules", "XCAP": "integrated"})
+        self.rules: Rules | None = None
         self.world.database.on_save = Rows(self.world).saved
 
     def report(self) -> Report:
@@ -103,6 +112,7 @@ class Run:
     def _counted(self) -> dict[str, int]:
         network, server, database = self.world.network, self.world.server, self.world.database
         return {
+            "rules changed": self.rules.changes if self.rules else 0,
             "publishes accepted": sum(one.accepted for one in self.publishers),
             "subscribes accepted": sum(one.accepted for one in self.watchers),
             "notifies taken": sum(one.notified for one in self.watchers),
@@ -134,11 +144,13 @@ class Run:
             publisher.calm = True
         for watcher in self.watchers:
             watcher.calm = True
+        if self.rules is not None:
+            self.rules.calm = True
         await self._watched(GRACE, clients)
         for agent in self.agents:
             agent.patience = PATIENCE
         await self._watched(plan.quiet - GRACE, clients)
-        await check_end(world, self.watchers)
+        await check_end(world, [one for one in self.watchers if one.may_watch()])
         self._raise(clients)
 
     async def _watched(self, seconds: float, clients: "list[asyncio.Task[None]]") -> None:
@@ -177,4 +189,19 @@ class Run:
             presentity = f"sip:p{index % PRESENTITIES}@example.com"
             one = Watcher(agent(f"w{index}", 100 + index), world.promises, presentity, publisher.event, edges, clock)
             self.watchers.append(one)
-        return [*(one.run() for one in self.publishers), *(one.run() for one in self.watchers)]
+        if plan.rules:
+            self.rules = self._ruled(world)
+        return [
+            *([self.rules.run()] if self.rules else []),
+            *(one.run() for one in self.publishers),
+            *(one.run() for one in self.watchers),
+        ]
+
+    def _ruled(self, world: World) -> Rules:
+        watchers: dict[Key, list[str]] = {}
+        for one in self.watchers:
+            watchers.setdefault(one.key, []).append(one.agent.aor)
+        rules = Rules(world, watchers)
+        for one in self.watchers:
+            one.ruled = rules.allowed
+        return rules

@@ -138,6 +138,11 @@ class World:
         process = self.members[name].process
         return [one for one in self.server.clients if one.process is process]
 
+    def client(self) -> Client:
+        """Return a connection to be, of the process that runs now."""
+        connected: type[Client] = type("Client", (Client,), {"server": self.server})
+        return connected()
+
     def count(self, what: str) -> None:
         """Count a fault."""
         self.counts[what] = self.counts.get(what, 0) + 1
