@@ -10,7 +10,7 @@ import pytest
 from .plants import PLANTS, planted
 from .run import Plan, Report, Run
 
-SEEDS = 16
+SEEDS = 12
 SEEDS_FOR_A_BUG = 60
 ROOT = Path(__file__).parents[2]
 
