@@ -52,6 +52,11 @@ imports: $(VENV)/.dev ## check who may import whom
 test: $(VENV)/.dev ## run all tests (ARGS="-k name …" for pytest)
 	$(BIN)/pytest $(ARGS)
 
+.PHONY: soak
+soak: $(VENV)/.dev ## simulate many systems that fail (SEEDS=1000 FIRST=0 MINUTES=0; ARGS="--seed N" for one again)
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0) \
+	    --minutes $(or $(MINUTES),0) $(ARGS)
+
 .PHONY: fmt
 fmt: $(VENV)/.dev ## format the sources and mend what can be mended without a doubt
 	$(BIN)/ruff format $(wildcard $(SOURCES))

@@ -148,6 +148,7 @@ FETCHED = replace(OPTIONS, xcap=Xcap.CLIENT, xcap_roots=("http://xcap.example/ro
         replace(FETCHED, policy=Policy.RULES, xcap_roots=("http://[::1]:8000/", "https://xcap.example")),
         replace(OPTIONS, xcap=Xcap.INTEGRATED),
         replace(OPTIONS, policy=Policy.RULES, xcap=Xcap.INTEGRATED, store=Store.WRITE_BEHIND),
+        replace(OPTIONS, store=Store.DATABASE, cores=2),
     ],
 )
 def test_options_that_fit_have_no_problems(options: Options) -> None:
@@ -157,7 +158,6 @@ def test_options_that_fit_have_no_problems(options: Options) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (replace(OPTIONS, store=Store.DATABASE), "not in this version"),
         (replace(OPTIONS, policy=Policy.RULES), "--policy rules needs --xcap integrated"),
         (replace(OPTIONS, xcap=Xcap.CLIENT), "--xcap client needs --xcap-root"),
         (replace(FETCHED, xcap=Xcap.NONE), "--xcap-root needs --xcap client, not none"),

@@ -249,7 +249,6 @@ def test_up_with_replicas_lists_them(up: Up) -> None:
         (("--policy", "rules"), "--policy rules needs --xcap"),
         (("--xcap", "client"), "--xcap client needs --xcap-root"),
         (("--xcap-root", "http://x"), "--xcap-root needs --xcap client"),
-        (("--store", "database"), "not in this version"),
     ],
 )
 def test_up_with_what_does_not_fit_is_refused_before_anything_starts(

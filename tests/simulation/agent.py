@@ -24,6 +24,9 @@ class Agent:
         self.contact = f"sip:{name}@{address[0]}:{address[1]}"
         self.on_notify: Callable[[Request, bytes], int | None] = lambda request, data: 481
         self.note = note
+        self.violated: Callable[[str], None] = note
+        self.patience = float("inf")
+        """Seconds after which a request must have a final response other than "later"."""
         self._network, self.random = network, random
         self._awaited: dict[str, asyncio.Future[Response]] = {}
         network.bind(address, self, Context())
@@ -39,6 +42,7 @@ class Agent:
         branch = f"z9hG4bK{self.token()}"
         via = ("Via", f"SIP/2.0/UDP {self.address[0]}:{self.address[1]};rport;branch={branch}")
         data = build_request(method, uri, [via, ("Max-Forwards", "70"), *headers], body)
+        patience, began = self.patience, self._network.loop.time()
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._awaited[branch] = future
         self.note(self.name, "asks", method, edge[0], dict(headers).get("CSeq"), dict(headers).get("SIP-If-Match", ""))
@@ -50,6 +54,10 @@ class Agent:
             return None
         finally:
             del self._awaited[branch]
+        if response.status == 503 and patience < TIMER_F:
+            self.violated(f"{self.name}: {method} got 503 while nothing was wrong")
+        if self._network.loop.time() - began > patience:
+            self.violated(f"{self.name}: {method} was answered after {self._network.loop.time() - began:.1f} s")
         self.note(self.name, "hears", response.status, "of", method, response.headers.get("SIP-ETag") or "")
         return response
 

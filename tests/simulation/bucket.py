@@ -40,7 +40,7 @@ class Bucket:
         self._entries: dict[str, Entry] = {}
         self._watches: list[Watch] = []
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """Return the keys that are there."""
         return list(self._entries)
 

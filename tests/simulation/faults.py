@@ -149,7 +149,7 @@ class Faults:
 
     async def _lose_lease(self) -> None:
         bucket = self._world.server.bucket
-        keys = [key for key in bucket.keys() if key.startswith(f"{MEMBER_PREFIX}{CORES}")]
+        keys = [key for key in bucket.names() if key.startswith(f"{MEMBER_PREFIX}{CORES}")]
         if keys:
             key = self._random.choice(keys)
             self._world.trace.note(key, "expires")

@@ -1,14 +1,14 @@
 """An event loop whose clock jumps from timer to timer, and processes within it that can be killed and stopped.
 
 Rule 1: nothing waits, no socket is opened, and the order of everything follows from the seed alone.
-Rule 2: what a process has on the loop is found by its context: a dead one's callbacks are dropped, a stopped one's held.
+Rule 2: what a process has on the loop is known by its context: a dead one's is dropped, a stopped one's is held.
 """
 
 import asyncio
 import heapq
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
-from typing import Protocol
+from typing import Any, Protocol
 
 MAIN: "ContextVar[Process | None]" = ContextVar("process", default=None)
 
@@ -21,7 +21,7 @@ class Stuck(AssertionError):
 
 
 class Process:
-    """One simulated process: what runs in its context dies and stops with it. `skew` is what its clocks are wrong by."""
+    """A simulated process: what runs in its context dies and stops with it. `skew` is by what its clock is wrong."""
 
     def __init__(self, loop: "SimulatedLoop", name: str, skew: float = 0.0) -> None:
         self.name, self.skew = name, skew
@@ -130,7 +130,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """Run these handles in this order."""
         self._ready.extend(handles)
 
-    def create_task(self, coro, *, name=None, context=None):  # type: ignore[no-untyped-def,override]
+    def create_task(  # type: ignore[override]
+        self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: Context | None = None
+    ) -> "asyncio.Task[Any]":
         """Begin a task, of the process in whose context it runs."""
         task = super().create_task(coro, name=name, context=context)
         process = MAIN.get() if context is None else context.get(MAIN)
@@ -138,7 +140,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             process.keep(task)
         return task
 
-    def call_soon(  # type: ignore[override]
+    def call_soon(
         self, callback: Callable[..., object], *args: object, context: Context | None = None
     ) -> asyncio.Handle:
         """Call back in the next turn."""
@@ -147,13 +149,13 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._ready.append(handle)
         return handle
 
-    def call_later(  # type: ignore[override]
+    def call_later(
         self, delay: float, callback: Callable[..., object], *args: object, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Call back after some seconds."""
         return self.call_at(self._now + delay, callback, *args, context=context)
 
-    def call_at(  # type: ignore[override]
+    def call_at(
         self, when: float, callback: Callable[..., object], *args: object, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Call back at a time."""

@@ -64,6 +64,7 @@ class Server:
         self.bucket = Bucket(loop, self.context)
         self.clients: list[Client] = []
         self.lost = self.doubled = 0
+        self.on_publish: Callable[[Client, str, bytes], None] = lambda client, subject, frame: None
         self._subscriptions: dict[str, list[Subscription]] = defaultdict(list)
 
     def add(self, subscription: "Subscription") -> None:
@@ -174,16 +175,22 @@ class Client:
     ) -> None:
         """Connect as soon as there is a server."""
         self._disconnected, self._reconnected = disconnected_cb, reconnected_cb
-        while not self.server.up:
+        while not self.server.up:  # noqa: ASYNC110  # as the real one: it tries
             await asyncio.sleep(0.25)
         self.is_connected = True
         self.server.clients.append(self)
         await asyncio.sleep(0.002)
 
+    @property
+    def stalled(self) -> bool:
+        """Return whether nothing gets through for the moment."""
+        return max(self.up.stalled_until, self.down.stalled_until) > self.server.loop.time()
+
     # --- messages
 
     async def publish(self, subject: str, frame: bytes) -> None:
         """Send a frame."""
+        self.server.on_publish(self, subject, frame)
         self.up.carry(self._arrived, self.connection, subject, frame)
 
     def _arrived(self, connection: int, subject: str, frame: bytes) -> None:

@@ -14,7 +14,7 @@ async def check_end(world: World, watchers: list[Watcher]) -> None:
     """Wait until the system is in order; note what is not."""
     loop = world.loop
     end = loop.time() + STILL_SECONDS
-    while (problems := [*_watchers(world, watchers), *_tables(world)]) and loop.time() < end:
+    while (problems := [*_watchers(world, watchers), *_tables(world)]) and loop.time() < end:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
     for problem in problems:
         world.promises.violated(f"at the end: {problem}")

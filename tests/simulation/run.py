@@ -1,18 +1,28 @@
 """One run of one seed: a system, its clients, faults for a while, then quiet; and what it found."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from random import Random
 
 from .agent import Agent
 from .faults import Faults
-from .promises import Broken
+from .promises import Broken, Key
 from .publisher import Clock, Publisher
 from .quiet import check_end
+from .rows import Rows
+from .rules import Rules
 from .watcher import Watcher
 from .world import CORES, EDGES, NOTIFIERS, World, edge_address
 
 PRESENTITIES = 4
 WATCHERS = 6
+GRACE = 15.0
+"""Seconds after which nothing that went wrong before is an excuse."""
+PATIENCE = 2.0
+"""Seconds in which every request is answered from then on."""
+SHOWN = 60
+"""Notes of the trace that are printed of a seed that failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +33,23 @@ class Plan:
     cores: int = 3
     notifiers: int = 2
     faults: bool = True
+    rules: bool = False
+    """Whether rules say who may watch."""
     busy: float = 60.0
     """How long faults happen."""
     quiet: float = 50.0
     """How long everything works before the end is looked at; longer than a publication lives."""
+
+    @classmethod
+    def of(cls, seed: int) -> "Plan":
+        """Return the plan of a seed: every one has a system of its own."""
+        random = Random(f"plan {seed}")
+        return cls(
+            edges=random.choice((1, 2, 3)),
+            cores=random.choice((1, 2, 3, 3, 4)),
+            notifiers=random.choice((1, 2, 3)),
+            rules=random.random() < 0.4,
+        )
 
 
 @dataclass
@@ -34,11 +57,18 @@ class Report:
     """What became of a run."""
 
     seed: int
+    plan: Plan
     seconds: float = 0.0
     counts: dict[str, int] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
     digest: str = ""
+
+    def __str__(self) -> str:
+        where = f"seed {self.seed} failed after {self.seconds:.1f} simulated seconds: {self.plan}"
+        what = [f"BROKEN: {one}" for one in self.broken]
+        again = f"again, with more of the trace: python -m tests.simulation --seed {self.seed} --show 400"
+        return "\n".join([where, *self.trace[-SHOWN:], *what, again])
 
 
 class Run:
@@ -49,8 +79,13 @@ class Run:
         self.world = World(seed)
         self.publishers: list[Publisher] = []
         self.watchers: list[Watcher] = []
+        self.agents: list[Agent] = []
         self._least = {"PUBLICATION_EXPIRES_MIN_SECONDS": "5", "SUBSCRIPTION_EXPIRES_MIN_SECONDS": "5"}
         self.world.settings[CORES].update(self._least)
+        if plan.rules:
+            self.world.settings[CORES].update({"POLICY": "rules", "XCAP": "integrated"})
+        self.rules: Rules | None = None
+        self.world.database.on_save = Rows(self.world).saved
 
     def report(self) -> Report:
         """Run it."""
@@ -65,12 +100,19 @@ class Run:
                 asyncio.set_event_loop(None)
             counts = world.counts | self._counted()
         return Report(
-            self.seed, world.loop.time(), counts, world.promises.broken, world.trace.lines(), world.trace.digest
+            self.seed,
+            self.plan,
+            world.loop.time(),
+            counts,
+            world.promises.broken,
+            world.trace.lines(),
+            world.trace.digest,
         )
 
     def _counted(self) -> dict[str, int]:
         network, server, database = self.world.network, self.world.server, self.world.database
         return {
+            "rules changed": self.rules.changes if self.rules else 0,
             "publishes accepted": sum(one.accepted for one in self.publishers),
             "subscribes accepted": sum(one.accepted for one in self.watchers),
             "notifies taken": sum(one.notified for one in self.watchers),
@@ -98,10 +140,17 @@ class Run:
         if faults is not None:
             clients.pop().cancel()
             await faults.end()
-        for client in (*self.publishers, *self.watchers):
-            client.calm = True
-        await self._watched(plan.quiet, clients)
-        await check_end(world, self.watchers)
+        for publisher in self.publishers:
+            publisher.calm = True
+        for watcher in self.watchers:
+            watcher.calm = True
+        if self.rules is not None:
+            self.rules.calm = True
+        await self._watched(GRACE, clients)
+        for agent in self.agents:
+            agent.patience = PATIENCE
+        await self._watched(plan.quiet - GRACE, clients)
+        await check_end(world, [one for one in self.watchers if one.may_watch()])
         self._raise(clients)
 
     async def _watched(self, seconds: float, clients: "list[asyncio.Task[None]]") -> None:
@@ -120,13 +169,16 @@ class Run:
         if self.world.promises.broken:
             raise Broken(self.world.promises.broken[0])
 
-    def _clients(self):  # type: ignore[no-untyped-def]
+    def _clients(self) -> "list[Coroutine[object, object, None]]":
         world, plan, clock = self.world, self.plan, Clock()
         edges = [edge_address(f"edge-{index + 1}") for index in range(plan.edges)]
         events = ("presence", "dialog")
 
         def agent(name: str, number: int) -> Agent:
-            return Agent(world.network, world.random, name, (f"198.51.100.{number}", 5060), world.trace.note)
+            one = Agent(world.network, world.random, name, (f"198.51.100.{number}", 5060), world.trace.note)
+            one.violated = world.promises.violated
+            self.agents.append(one)
+            return one
 
         for index in range(PRESENTITIES):
             self.publishers.append(
@@ -137,4 +189,19 @@ class Run:
             presentity = f"sip:p{index % PRESENTITIES}@example.com"
             one = Watcher(agent(f"w{index}", 100 + index), world.promises, presentity, publisher.event, edges, clock)
             self.watchers.append(one)
-        return [one.run() for one in (*self.publishers, *self.watchers)]
+        if plan.rules:
+            self.rules = self._ruled(world)
+        return [
+            *([self.rules.run()] if self.rules else []),
+            *(one.run() for one in self.publishers),
+            *(one.run() for one in self.watchers),
+        ]
+
+    def _ruled(self, world: World) -> Rules:
+        watchers: dict[Key, list[str]] = {}
+        for one in self.watchers:
+            watchers.setdefault(one.key, []).append(one.agent.aor)
+        rules = Rules(world, watchers)
+        for one in self.watchers:
+            one.ruled = rules.allowed
+        return rules

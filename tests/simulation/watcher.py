@@ -7,7 +7,7 @@ from sip.message import Request, Response
 
 from .agent import Agent, retry_after
 from .network import Address
-from .promises import Promises, Story, seen
+from .promises import Key, Promises, Story, seen
 from .publisher import MARGIN, Clock
 
 
@@ -40,6 +40,8 @@ class Watcher:
         self._edges, self._now = edges, clock
         self._expires = 30
         self._mute_until = 0.0
+        self.ruled: dict[Key, list[str]] | None = None
+        """Whom rules allow to watch what, where there are rules."""
         self.accepted = self.notified = self.repeats = 0
         agent.on_notify = self._on_notify
 
@@ -47,6 +49,10 @@ class Watcher:
     def name(self) -> str:
         """Return what to call the watcher and its dialog."""
         return f"{self.agent.name} of {self.key[0]} {self.key[1]}"
+
+    def may_watch(self) -> bool:
+        """Return whether the watcher is allowed to see what it watches."""
+        return self.ruled is None or self.agent.aor in self.ruled[self.key]
 
     async def run(self) -> None:
         """Watch for ever."""
@@ -85,7 +91,7 @@ class Watcher:
                 self._taken(dialog, response, began)
                 return True
             if response is not None and response.status == 481:
-                if began + MARGIN < dialog.certain_until and not dialog.over:
+                if began + MARGIN < dialog.certain_until and not dialog.over and self.ruled is None:
                     self.promises.violated(f"{self.name}: an accepted subscription is unknown (481)")
                 return False
             if response is not None and response.status != 503:

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+from event_packages.registry import discover
 from notifier import service as notifier_service
-from presence_core import service as core_service
 from presence_core.service import PresenceCore
 from sip_edge import service as edge_service
 
@@ -138,6 +138,11 @@ class World:
         process = self.members[name].process
         return [one for one in self.server.clients if one.process is process]
 
+    def client(self) -> Client:
+        """Return a connection to be, of the process that runs now."""
+        connected: type[Client] = type("Client", (Client,), {"server": self.server})
+        return connected()
+
     def count(self, what: str) -> None:
         """Count a fault."""
         self.counts[what] = self.counts.get(what, 0) + 1
@@ -207,7 +212,7 @@ def _silent_tasks(loop: SimulatedLoop) -> Iterator[None]:
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         work = task.get_coro()
         try:
-            work.close()  # type: ignore[union-attr]
+            work.close()
         except BaseException:
             # It wanted to clean up first: dead processes do not.
             continue
@@ -240,4 +245,4 @@ def _no_http(*args: object, **options: object) -> _NoHttp:
     return _NoHttp()
 
 
-_discovered = functools.cache(core_service.discover)
+_discovered = functools.cache(discover)

@@ -90,7 +90,11 @@ def up_command(
         typer.Option(metavar="URL", help="With --xcap client: where documents are fetched; may be repeated."),
     ] = None,
     store: Annotated[
-        Store, typer.Option(help="A 2xx means: committed; or, write-behind: in memory, committed soon after.")
+        Store,
+        typer.Option(
+            help="A 2xx means: committed; write-behind: in memory, committed soon after; database: committed, and read "
+            "from the database at each use."
+        ),
     ] = Store.WRITE_THROUGH,
     edges: Annotated[int, typer.Option(min=1, max=64, help="The n-th listens 10 x (n - 1) SIP ports higher.")] = 1,
     cores: Annotated[int, typer.Option(min=1, max=64)] = 1,

@@ -51,9 +51,7 @@ class Options:
 
 
 def problems(options: Options) -> Iterator[str]:
-    """Yield a line for each choice that this version does not offer or that does not fit the others."""
-    if options.store is Store.DATABASE:
-        yield "--store database is not in this version, only write-through and write-behind"
+    """Yield a line for each choice that does not fit the others."""
     if options.policy is Policy.RULES and options.xcap is Xcap.NONE:
         yield "--policy rules needs --xcap integrated or --xcap client: somebody has to bring the rules"
     if options.xcap is Xcap.CLIENT and not options.xcap_roots:

@@ -15,7 +15,7 @@ from event_packages.registry import Registry, discover
 from lamplighter_cli.embedded.postgres import Postgres
 from lamplighter_cli.processes import Running, spawn
 from lamplighter_proto import Flow, Publish, Register, Subscribe, Transaction
-from presence_core import testing
+from presence_core import testing_rows
 from presence_core.domain.documents import XcapDocument
 from presence_core.domain.presentity import Publication
 from presence_core.domain.subscription import Subscription
@@ -241,9 +241,9 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 @pytest.fixture
 def stored_subscription() -> Callable[..., StoredSubscription]:
-    return testing.stored_subscription
+    return testing_rows.stored_subscription
 
 
 @pytest.fixture
 def stored_contact() -> Callable[..., StoredContact]:
-    return testing.stored_contact
+    return testing_rows.stored_contact

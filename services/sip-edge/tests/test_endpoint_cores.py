@@ -1,5 +1,7 @@
 """Commands at the mercy of owners, cores and the bus."""
 
+import pytest
+
 from lamplighter_proto import Answer, Command, Moved, Reply
 from sip_edge.testing import Bench, ScriptedCore, ok, request, turns
 
@@ -104,15 +106,19 @@ async def test_request_over_the_limit_of_waiting_ones_is_refused_503() -> None:
     assert bench.statuses == [503, 200]
 
 
-async def test_endpoint_that_drains_answers_what_is_pending_and_refuses_what_is_new() -> None:
+@pytest.mark.parametrize(("reliable", "statuses"), [(True, [503, 200]), (False, [200])])
+async def test_endpoint_that_drains_answers_what_is_pending_and_takes_nothing_new(
+    reliable: bool, statuses: list[int]
+) -> None:
     bench = await Bench().start()
+    bench.wire.reliable = reliable
 
     bench.receive(request("PUBLISH", headers=PUBLISH, call_id="one", branch="z9hG4bKone"))
     bench.endpoint.draining = True
     bench.receive(request("PUBLISH", headers=PUBLISH, call_id="two", branch="z9hG4bKtwo"))
     await turns()
 
-    assert bench.statuses == [503, 200]
+    assert bench.statuses == statuses
 
 
 async def test_answer_that_nobody_waits_for_is_counted() -> None:

@@ -55,7 +55,7 @@ def assemble(
         return _parts(settings, packages, bus, store, metrics, committer, new_id)
 
     if settings.store == "database":
-        presentities = Presentities(settings, bus, store, directory)
+        presentities = Presentities(settings, bus, store, directory, metrics)
         workers = [_worker(parts, bus) for _ in range(settings.database_connections)]
         front = _front(parts, bus)
         presentities.use(front, workers)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from event_packages.base import EventPackage
+from event_packages.base import Document, EventPackage
 from event_packages.errors import Forbidden
 from event_packages.registry import Registry
 from presence_core.authorizing import Authorizer
@@ -26,6 +26,8 @@ from presence_core.watching import Watchers
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 0.0
+Body = tuple[str, bytes]
+"""Event package and body of a publication."""
 
 
 class Loader:
@@ -48,14 +50,23 @@ class Loader:
         self._metrics = metrics
 
     def build(
-        self, rows: ShardRows, documents: Mapping[str, Documents], epochs: Mapping[int, int], now: float
+        self,
+        rows: ShardRows,
+        documents: Mapping[str, Documents],
+        epochs: Mapping[int, int],
+        now: float,
+        before: Shard | None = None,
     ) -> dict[int, Shard]:
-        """Return the shards of `epochs`; watchers that may not have the state of today are offered it."""
+        """Return the shards of `epochs`; watchers that may not have the state of today are offered it.
+
+        What was read `before` is not read again.
+        """
         # What is over already comes up at once.
         start = now - 1.0
         shards = {number: Shard(number=number, epoch=epoch, wheel=Wheel(start)) for number, epoch in epochs.items()}
+        known = _documents(before)
         for publication in rows.publications:
-            self._add_publication(shards[publication.shard], publication)
+            self._add_publication(shards[publication.shard], publication, known)
         for ending in rows.endings:
             self._add_ending(shards[ending.shard], ending)
         for watcher in rows.watchers:
@@ -95,9 +106,9 @@ class Loader:
         if not entry.round:
             self._composer.recompose(shard, entry, now)
 
-    def _add_publication(self, shard: Shard, stored: StoredPublication) -> None:
+    def _add_publication(self, shard: Shard, stored: StoredPublication, known: Mapping[Body, Document]) -> None:
         package = self._registry.get(stored.event)
-        publication = None if package is None else self._parsed(package, stored.publication)
+        publication = None if package is None else self._parsed(package, stored.publication, known)
         if package is None or publication is None:
             self._metrics.unreadable.inc()
             return
@@ -105,9 +116,14 @@ class Loader:
         publications = (*entry.decided.publications, publication)
         entry.decided = entry.committed = replace(entry.decided, publications=publications)
 
-    def _parsed(self, package: EventPackage, publication: Publication) -> Publication | None:
+    def _parsed(
+        self, package: EventPackage, publication: Publication, known: Mapping[Body, Document]
+    ) -> Publication | None:
         if not publication.body:
             return publication
+        document = known.get((package.name, publication.body))
+        if document is not None:
+            return replace(publication, document=document)
         try:
             return replace(publication, document=package.parse(publication.body))
         except Exception as error:
@@ -164,6 +180,15 @@ class Loader:
             _decide_anew(shard, stored.presentity)
             return None
         return replace(stored, view=after.view)
+
+
+def _documents(before: Shard | None) -> Mapping[Body, Document]:
+    return {
+        (entry.package.name, publication.body): publication.document
+        for entry in (before.entries.values() if before is not None else ())
+        for publication in entry.committed.publications
+        if publication.document is not None
+    }
 
 
 def _decide_anew(shard: Shard, aor: str) -> None:

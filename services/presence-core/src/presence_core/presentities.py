@@ -16,6 +16,7 @@ from presence_core.claims import Claims
 from presence_core.domain.expiry import Wheel
 from presence_core.in_use import InUse
 from presence_core.looking import Looking
+from presence_core.metrics import Metrics
 from presence_core.minding import Minding
 from presence_core.settings import Settings
 from presence_core.shard import Shard
@@ -32,14 +33,14 @@ LONGEST_WAIT_SECONDS = 2.0
 class Presentities:
     """The presentities that this process is busy with, or whose watchers it minds."""
 
-    def __init__(self, settings: Settings, bus: Bus, store: Store, directory: Directory) -> None:
+    def __init__(self, settings: Settings, bus: Bus, store: Store, directory: Directory, metrics: Metrics) -> None:
         self.uses: dict[str, InUse] = {}
         self.due: Wheel[str] = Wheel(clock.wall())
         self._settings = settings
         self._bus = bus
         self._directory = directory
         self._claims = Claims(directory, settings.instance, settings.shards)
-        self._turns = Turns(settings, bus, store, self.rest)
+        self._turns = Turns(settings, bus, store, metrics, self.rest)
         self._looking = Looking(self._turns, at_a_time=max(1, settings.database_connections // 2))
         self._minding = Minding(settings, store, directory, self._claims, self._turns, self._looking, self)
 
@@ -131,7 +132,8 @@ class Presentities:
         self.plan(use)
 
     def _kept(self, use: InUse) -> bool:
-        if not use.watched or use.number in self._minding.taken:
+        # What is claimed is about to be taken.
+        if not use.watched or use.number in self._minding.taken or self._claims.is_ours(use.number):
             return use.watched
         assert use.shard is not None, "it is watched"
         # Not ours to mind: only what we have begun is settled and saved.

@@ -38,6 +38,8 @@ CLEAN_SECONDS = 30.0
 FIRST_PIECE = 2
 """Shards that are loaded first; how long they take says how many come next."""
 PIECE_SECONDS = 0.2
+QUIET_SECONDS = 0.15
+"""How long a shard that leaves waits for the answers to its NOTIFYs, which its next owner would tell again."""
 
 
 class Shards:
@@ -51,6 +53,7 @@ class Shards:
         self._bus = bus
         self._store = store
         self._coming: dict[int, deque[Command]] = {}
+        self._leaving: set[int] = set()
         self._claims = Claims(directory, settings.instance, settings.shards)
         self._standstill = Standstill(directory, settings.lease_seconds)
         self._wake = asyncio.Event()
@@ -72,7 +75,7 @@ class Shards:
         now, unsure = clock.wall(), self._unsure()
         for command in commands:
             shard = self.served.get(command.shard)
-            if unsure:
+            if unsure or command.shard in self._leaving:
                 self._moved(command)
             elif shard is not None:
                 self._handlers.handle(shard, command, now)
@@ -89,12 +92,15 @@ class Shards:
 
     def _not_served(self, command: Command) -> None:
         waiting = self._coming.get(command.shard)
-        if waiting is not None and len(waiting) < self._settings.waiting_commands and not self.store_away:
-            waiting.append(command)
-        elif self._claims.is_ours(command.shard):
+        if self.store_away and self._claims.is_ours(command.shard):
             self._handlers.refuse(command)
-        else:
+        elif waiting is None:
+            # Also while it is ours and about to be loaded or released: the edge asks again.
             self._moved(command)
+        elif len(waiting) < self._settings.waiting_commands:
+            waiting.append(command)
+        else:
+            self._handlers.refuse(command)
 
     def _moved(self, command: Command) -> None:
         self._bus.send(subjects.edge_replies(command.edge), Moved(id=command.id, shard=command.shard))
@@ -203,15 +209,8 @@ class Shards:
         # What another has claimed meanwhile is not ours.
         self.served |= {number: shard for number, shard in built.items() if number in self._claims.claimed}
         seconds = clock.monotonic() - started
-        logger.info(
-            "shards loaded",
-            extra={
-                "shards": len(built),
-                "subscriptions": len(rows.subscriptions),
-                "publications": len(rows.publications),
-                "seconds": round(seconds, 3),
-            },
-        )
+        sizes = {"subscriptions": len(rows.subscriptions), "publications": len(rows.publications)}
+        logger.info("shards loaded", extra={"shards": len(built), **sizes, "seconds": round(seconds, 3)})
         for number in epochs:
             self.on_commands(list(self._coming.pop(number, ())))
         self._tell(clock.wall())
@@ -220,16 +219,30 @@ class Shards:
 
     async def release(self, numbers: Iterable[int]) -> None:
         """Hand shards over: save, forget, and say that they are free."""
-        numbers = set(numbers)
-        for number in numbers & self.served.keys():
+        leaving = self._leaving = set(numbers)
+        try:
+            await self._quiet(leaving)
+            await self._save(leaving)
+            await self._claims.release(leaving)
+        finally:
+            self._leaving = set()
+        logger.info("shards released", extra={"shards": len(leaving)})
+
+    async def _quiet(self, leaving: set[int]) -> None:
+        """Wait a little until nothing is under way to watchers; what is new waits at the edges."""
+        until = clock.monotonic() + QUIET_SECONDS
+        shards = [self.served[number] for number in leaving & self.served.keys()]
+        while clock.monotonic() < until and any(shard.in_flight for shard in shards):  # noqa: ASYNC110
+            await asyncio.sleep(QUIET_SECONDS / 15)
+
+    async def _save(self, leaving: set[int]) -> None:
+        for number in leaving & self.served.keys():
             self._teller.save_all_progress(self.served[number])
-        if not await self._committer.settled(numbers):
+        if not await self._committer.settled(leaving):
             raise StoreAway("what was answered before it was saved is not saved yet")
-        for number in numbers:
+        for number in leaving:
             self.served.pop(number, None)
-        self._committer.forget(numbers)
-        await self._claims.release(numbers)
-        logger.info("shards released", extra={"shards": len(numbers)})
+        self._committer.forget(leaving)
 
     # --- for the service
 

@@ -9,7 +9,7 @@ from typing import cast
 
 from event_packages.base import EventPackage
 from event_packages.registry import Registry as Packages
-from lamplighter_proto import Answer, Dialog, DialogRoute, Flow, FrameCodec, Moved, Notify, Outcome, Target, subjects
+from lamplighter_proto import Answer, FrameCodec, Moved, Notify, Outcome, Target, subjects
 from lamplighter_proto.commands import Command, Reply
 from lamplighter_proto.ownership import ShardTable, shard_of
 from lamplighter_runtime import clock
@@ -17,15 +17,13 @@ from lamplighter_runtime.bus import MemoryBus
 from lamplighter_runtime.metrics import Registry
 from presence_core.assembly import assemble
 from presence_core.commit import Committer
-from presence_core.domain.registration import Contact
-from presence_core.domain.subscription import Subscription
 from presence_core.metrics import Metrics
 from presence_core.presentities import Presentities
 from presence_core.settings import Settings
 from presence_core.shard import Shard
 from presence_core.shards import Shards
 from presence_core.storage.memory import LockedInMemory, MemoryStore
-from presence_core.store import Changes, StoreAway, StoredContact, StoredSubscription
+from presence_core.store import Changes, StoreAway
 from presence_core.turns import Turns
 
 
@@ -38,6 +36,8 @@ class GatedStore(MemoryStore):
         self.gate.set()
         self.failures = 0
         """How many of the next saves fail."""
+        self.doubtful = 0
+        """After how many of the next commits of a presentity the connection breaks."""
 
     async def save(self, changes: Changes) -> None:
         await self._pass()
@@ -49,6 +49,9 @@ class GatedStore(MemoryStore):
             yield locked
             if locked.saved:
                 await self._pass()
+        if locked.saved and self.doubtful:
+            self.doubtful -= 1
+            raise StoreAway("told to break")
 
     async def _pass(self) -> None:
         await self.gate.wait()
@@ -104,6 +107,18 @@ class FakeDirectory:
             listener()
 
 
+class StoppedClock:
+    """A clock that says what a test says, in the place of the one that was there before."""
+
+    def __init__(self, now: float) -> None:
+        before = clock.wall
+        self.real: Callable[[], float] = before.real if isinstance(before, StoppedClock) else before
+        self._now = now
+
+    def __call__(self) -> float:
+        return self._now
+
+
 class Core:
     """A core and what it says on the bus."""
 
@@ -123,8 +138,6 @@ class Core:
         self.documents: list[bytes] = []
         self.notifies: list[Notify] = []
         self.settings_given = settings
-        self._wall: Callable[[], float] | None = None
-        """The clock before a test said what time it is."""
         environ = {f"PRESENCE_CORE_{key.upper()}": value for key, value in settings.items()}
         self.settings = Settings.load(environ | {"PRESENCE_CORE_INSTANCE": name})
         self.metrics = metrics = Metrics(Registry())
@@ -155,8 +168,8 @@ class Core:
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        if self._wall is not None:
-            clock.wall = self._wall
+        if isinstance(clock.wall, StoppedClock):
+            clock.wall = clock.wall.real
 
     @property
     def database(self) -> bool:
@@ -192,8 +205,7 @@ class Core:
                 self.handlers.on_tick(shard, now)
             self.teller.tell(now)
             return
-        self._wall = self._wall or clock.wall
-        clock.wall = lambda: now
+        clock.wall = StoppedClock(now)
         minding = self.presentities._minding
         minding.tick(now)
         minding.sweep(now, saving=False)
@@ -285,44 +297,3 @@ async def successor(
 
 def tick(core: Core, now: float) -> None:
     core.tick(now)
-
-
-def stored_subscription(
-    tag: str = "tag-1",
-    *,
-    shard: int = 3,
-    expires: int = 5000,
-    remote_cseq: int = 1,
-    accept: tuple[str, ...] | None = None,
-    route_set: tuple[str, ...] = (),
-    presentity: str = "sip:alice@example.com",
-    remote: str = "192.0.2.9:5061",
-) -> StoredSubscription:
-    flow = Flow(edge="edge-1", transport="UDP", local="192.0.2.1:5060", remote=remote, connection=2**40)
-    contact = "<sip:192.0.2.1:5060>"
-    dialog = Dialog(
-        call_id=f"call-{tag}",
-        local_tag=tag,
-        remote_tag="w",
-        local_uri=presentity,
-        remote_uri="sip:bob@example.com",
-        event="presence;id=7",
-        route=DialogRoute(remote_target="sip:bob@192.0.2.9", route_set=route_set, contact=contact),
-        flow=flow,
-    )
-    subscription = Subscription(
-        presentity=presentity,
-        event="presence",
-        event_id="7",
-        watcher="tel:+15551234",
-        dialog=dialog,
-        remote_cseq=remote_cseq,
-        expires=expires,
-        accept=accept,
-    )
-    return StoredSubscription(shard=shard, subscription=subscription, cseq_limit=1000, notified=None)
-
-
-def stored_contact(uri: str = "sip:alice@192.0.2.5", *, shard: int = 3, expires: int = 5000) -> StoredContact:
-    contact = Contact(uri=uri, expires=expires, q="0.5", instance="<urn:uuid:1>", call_id="r", cseq=2**31 - 1)
-    return StoredContact(shard=shard, aor="sip:alice@example.com", contact=contact)

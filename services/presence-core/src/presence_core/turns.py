@@ -20,6 +20,7 @@ from presence_core.domain.delivery import Consequence, consequence_of
 from presence_core.domain.documents import Documents
 from presence_core.in_use import NEVER, InUse, Turn
 from presence_core.merging import merged
+from presence_core.metrics import Metrics
 from presence_core.outbox import Outbox
 from presence_core.parts import Parts
 from presence_core.settings import Settings
@@ -47,12 +48,12 @@ class Worker(NamedTuple):
 class Turns:
     """Takes turns for presentities, as many at a time as there are workers."""
 
-    def __init__(self, settings: Settings, bus: Bus, store: Store, rested: Callable[[InUse], None]) -> None:
+    def __init__(
+        self, settings: Settings, bus: Bus, store: Store, metrics: Metrics, rested: Callable[[InUse], None]
+    ) -> None:
         self.away = False
         self.taken = 0
         """How many turns there were."""
-        self.pending = 0
-        """Commands that are not decided yet."""
         self.waited = 0.0
         """How long a presentity has waited for its turn."""
         self.tasks: set[asyncio.Task[None]] = set()
@@ -60,7 +61,17 @@ class Turns:
         self._settings = settings
         self._bus = bus
         self._store = store
+        self._metrics = metrics
         self._rested = rested
+
+    @property
+    def pending(self) -> int:
+        """Return how many commands are not decided yet."""
+        return self.front.gathered.waiting
+
+    @pending.setter
+    def pending(self, commands: int) -> None:
+        self.front.gathered.waiting = commands
 
     def use(self, front: Worker, workers: Iterable[Worker]) -> None:
         """Take the parts for what needs no transaction, and those for transactions, one each."""
@@ -171,6 +182,8 @@ class Turns:
             self.confirm(refresh)
 
     async def _transaction(self, worker: Worker, use: InUse, turn: Turn) -> None:
+        """Decide and save. Once that is done and the commit has begun, the end of a failure is in doubt."""
+        began, saved = clock.monotonic(), 0
         async with self._store.presentity(use.aor, use.number) as locked:
             now = clock.wall()
             # Whatever others have told since, its progress is theirs to save.
@@ -180,13 +193,18 @@ class Turns:
                 changes, actions = worker.gathered.take()
                 if changes.rows():
                     await locked.save(changes)
-                    turn.in_doubt = True
+                    saved += changes.rows()
                 for action in actions:
                     _act(action, use)
                 worker.parts.teller.tell(now)
                 if not worker.gathered:
-                    return
-            use.look = True
+                    break
+            use.look = use.look or bool(worker.gathered)
+            turn.in_doubt = saved > 0
+        if saved:
+            self._metrics.commits.inc()
+        self._metrics.rows.inc(saved)
+        self._metrics.commit_seconds.observe(clock.monotonic() - began)
 
     def _read(self, worker: Worker, use: InUse, locked: Locked, now: float, *, anew: bool) -> set[str]:
         """Make the memory of a presentity of its rows, and of what we know of our NOTIFYs.
@@ -196,7 +214,7 @@ class Turns:
         parts = worker.parts
         before = use.documents
         documents = {use.aor: self._documents(parts, use, locked)} if self._settings.xcap != "none" else {}
-        fresh = parts.loader.build(locked.rows, documents, {use.number: 0}, now)[use.number]
+        fresh = parts.loader.build(locked.rows, documents, {use.number: 0}, now, use.shard)[use.number]
         fresh.documents.update(documents)
 
         def recompose(shard: Shard, entry: Entry) -> None:
@@ -243,6 +261,7 @@ class Turns:
     def broken(self, use: InUse, error: Exception) -> None:
         """Forget what is in memory, and look at it again after a while."""
         use.shard, use.failures = None, use.failures + 1
+        self._metrics.failures.labels(type(error).__name__).inc()
         use.outcomes.clear()
         pause = RETRY_SECONDS
         if not isinstance(error, StoreError):

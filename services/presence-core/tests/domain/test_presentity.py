@@ -181,6 +181,20 @@ def test_repeated_publish_gets_the_same_answer(
     assert not again.changed
 
 
+@pytest.mark.parametrize("expires", [600, 0])
+def test_initial_publish_that_comes_late_makes_no_second_publication(
+    decide: Decide, publish: Build, expires: int
+) -> None:
+    initial = publish(b"open", expires=600)
+    first = decide(NOTHING, initial, etag="a")
+    changed = decide(first.presentity, publish(b"more" if expires else b"", if_match="a", expires=expires), etag="b")
+
+    late = decide(changed.presentity, initial, etag="c", now=NOW + 5)
+
+    assert late.repeated
+    assert late.presentity == changed.presentity
+
+
 def test_expired_forgets_what_has_ended_and_old_tombstones(publication: Callable[..., Publication]) -> None:
     presentity = holding(publication("a", expires=1500), publication("gone", expires=0), publication("b", expires=2000))
 

@@ -12,7 +12,9 @@ from presence_core.storage.memory import MemoryStore
 from presence_core.storage.postgres import PostgresStore
 from presence_core.store import (
     Changes,
+    Contended,
     Ending,
+    ShardRows,
     Store,
     StoreAway,
     StoredContact,
@@ -54,14 +56,17 @@ async def test_what_is_saved_is_read_by_the_next(
     assert rows.subscriptions == [subscription]
     assert rows.contacts == [contact]
     assert rows.endings == [ending]
-    assert not (others.publications or others.subscriptions or others.contacts or others.endings)
+    assert others == ShardRows()
 
 
 async def test_nothing_is_saved_when_the_block_fails(store: Store, publication: MakePublication) -> None:
-    with pytest.raises(ValueError, match="a bug"):
+    async def failing() -> None:
         async with store.presentity(ALICE, 3) as locked:
             await locked.save(with_publication(publication()))
             raise ValueError("a bug")
+
+    with pytest.raises(ValueError, match="a bug"):
+        await failing()
 
     async with store.presentity(ALICE, 3) as locked:
         assert locked.rows.publications == []
@@ -136,7 +141,8 @@ async def test_rows_of_another_program_are_read(postgres_store: PostgresStore, d
     )
     await other.execute(
         "INSERT INTO xcap (username, domain, doc, doc_type, etag, source, doc_uri, port) "
-        "VALUES ('alice', 'Example.com', '<x/>', 2, 'e', 0, 'index.xml', 0), ('alice', 'example.com', '', 99, 'e', 0, 'y', 0)"
+        "VALUES ('alice', 'Example.com', '<x/>', 2, 'e', 0, 'index.xml', 0), "
+        "('alice', 'example.com', '', 99, 'e', 0, 'y', 0)"
     )
     await other.close()
 
@@ -149,15 +155,37 @@ async def test_who_stands_still_with_a_presentity_loses_it(dsn: str, publication
     frozen, other = PostgresStore(dsn, timeout=0.3), PostgresStore(dsn, timeout=5.0)
     await frozen.open(64)
 
-    with pytest.raises(StoreAway):
+    async def late() -> None:
         async with frozen.presentity(ALICE, 3) as locked:
             await asyncio.sleep(0.6)
             async with other.presentity(ALICE, 3) as next_one:
                 await next_one.save(with_publication(publication()))
             await locked.save(with_publication(publication(etag="late")))
+
+    with pytest.raises(StoreAway):
+        await late()
     async with other.presentity(ALICE, 3) as locked:
         etags = [row.publication.etag for row in locked.rows.publications]
     await frozen.close()
     await other.close()
 
     assert etags == [publication().etag]
+
+
+async def test_presentity_that_another_has_for_too_long_is_given_up_and_the_connection_goes_on(
+    dsn: str, publication: MakePublication
+) -> None:
+    impatient, other = PostgresStore(dsn, timeout=0.5, connections=1), PostgresStore(dsn, timeout=5.0)
+    await impatient.open(64)
+
+    async with other.presentity(ALICE, 3):
+        with pytest.raises(Contended):
+            await impatient.presentity(ALICE, 3).__aenter__()
+        async with impatient.presentity(BOB, 5) as locked:
+            await locked.save(with_publication(publication(), BOB))
+    async with impatient.presentity(BOB, 5) as locked:
+        rows = locked.rows
+    await impatient.close()
+    await other.close()
+
+    assert len(rows.publications) == 1

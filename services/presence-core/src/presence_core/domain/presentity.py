@@ -6,6 +6,7 @@ Rule 2: a removed publication stays for a while as a tombstone, so that a repeat
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from math import ceil
 from typing import NewType
 
@@ -30,7 +31,7 @@ class Publication:
     """One publication. `expires` is epoch seconds, 0 when removed; `modified` epoch microseconds, for the order."""
 
     pub: str
-    """Names the publication in the store for all its life; its first entity-tag."""
+    """Names the publication in the store for all its life: `name_of` the PUBLISH that made it."""
     etag: str
     expires: int
     received: int
@@ -128,7 +129,7 @@ def decide_publish(
     presentity: Presentity, command: Publish, package: EventPackage, limits: Limits, *, etag: ETag, now: float
 ) -> Published:
     """Decide a PUBLISH by the steps of RFC 3903 §6; raise the Rejection that answers it."""
-    repeated = _find_repeat(presentity.publications, command.transaction)
+    repeated = _find_repeat(presentity.publications, command)
     if repeated is not None:
         return _repeat(presentity, repeated, now)
     if len(command.if_match) > 1:
@@ -155,8 +156,19 @@ def _remembered(decision: Published, package: EventPackage, until: int) -> Publi
     return replace(decision, presentity=after, endings=tuple(names))
 
 
-def _find_repeat(publications: Iterable[Publication], transaction: Transaction) -> Publication | None:
-    return next((one for one in publications if one.transaction == transaction), None)
+def name_of(transaction: Transaction) -> str:
+    """Return the name of the publication that an initial PUBLISH makes: 32 hex digits.
+
+    So a PUBLISH that comes late on another way is known for what it is also when its publication has been modified.
+    """
+    text = f"{transaction.cseq} {len(transaction.call_id)} {transaction.call_id}{transaction.from_tag}"
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _find_repeat(publications: Iterable[Publication], command: Publish) -> Publication | None:
+    name = None if command.if_match else name_of(command.transaction)
+    repeats = (one for one in publications if one.transaction == command.transaction or one.pub == name)
+    return next(repeats, None)
 
 
 def _repeat(presentity: Presentity, publication: Publication, now: float) -> Published:
@@ -194,7 +206,7 @@ def _create(
     if lifetime and len(presentity.live(now)) >= limits.publications:
         raise Forbidden("Too many publications")
     created = Publication(
-        pub=etag,
+        pub=name_of(command.transaction),
         etag=etag,
         expires=ceil(now + lifetime) if lifetime else 0,
         received=int(now),
