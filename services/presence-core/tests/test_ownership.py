@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-import pytest
-
 from event_packages.base import EventPackage
 from lamplighter_proto import Answer, Moved, Publish, Subscribe
 from presence_core.domain.delivery import CSEQ_BLOCK
 from presence_core.shard import document_hash
 from presence_core.store import StoreAway
-from presence_core.testing import Core, FakeDirectory, etag, gate, gated, outcome, statuses, successor, to_tag
+from presence_core.testing import Core, FakeDirectory, etag, gate, gated, statuses, successor, to_tag
 
 PublishBuilder = Callable[..., Publish]
 SubscribeBuilder = Callable[..., Subscribe]
