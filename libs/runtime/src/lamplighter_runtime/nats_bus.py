@@ -28,6 +28,11 @@ PENDING_LIMIT = 32 * 1024 * 1024
 """Bytes that may wait for the socket before frames are dropped."""
 
 
+ROUNDS = 3
+"""Flushes until the server surely has what was sent: the client's PING goes before what it holds back, and it may take
+the PONG of its connecting, or of the flush before, for that of this one."""
+
+
 class NatsBus:
     """A Bus over one NATS connection that is rebuilt for ever."""
 
@@ -146,7 +151,8 @@ class NatsBus:
         self._subscriptions[subject] = await self.nc.subscribe(
             subject, queue=queue, cb=receive, pending_msgs_limit=65536, pending_bytes_limit=256 * 1024 * 1024
         )
-        await self.nc.flush()
+        for _ in range(ROUNDS):
+            await self.nc.flush()
 
     async def unsubscribe(self, subject: str) -> None:
         """Hear no more of a subject, but handle what has arrived."""
