@@ -4,17 +4,16 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 
+from lamplighter_cli import ports
 from lamplighter_cli.embedded.postgres import Postgres
 
 from .wires import HOST, Address
@@ -176,25 +175,9 @@ def until(condition: Callable[[], bool], timeout: float, complaint: Callable[[],
 
 def free_port() -> int:
     """Return a port that is free for UDP and TCP."""
-    while True:
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind((HOST, 0))
-            port = int(tcp.getsockname()[1])
-            try:
-                udp.bind((HOST, port))
-            except OSError:
-                continue
-            return port
+    return ports.free(HOST, udp=True)
 
 
 def free_block(length: int) -> int:
     """Return the first of so many consecutive free TCP ports."""
-    while True:
-        first = free_port()
-        with ExitStack() as sockets:
-            try:
-                for port in range(first, first + length):
-                    sockets.enter_context(socket.socket()).bind((HOST, port))
-            except OSError:
-                continue
-            return first
+    return ports.free(HOST, count=length)

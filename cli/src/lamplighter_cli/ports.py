@@ -1,6 +1,7 @@
 """Ports: which are taken, which are free."""
 
 import os
+import random
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -8,6 +9,9 @@ from contextlib import ExitStack
 from lamplighter_cli.address import Address
 
 UDP, TCP = socket.SOCK_DGRAM, socket.SOCK_STREAM
+LISTENERS = range(15_000, 32_000)
+"""Where free ports are looked for: below those that systems give to outgoing connections, one of which could have the
+port when its listener starts again."""
 
 
 def problems(sip: Iterable[Address], http: Iterable[Address]) -> Iterator[str]:
@@ -46,20 +50,22 @@ def _bound(address: Address, kind: socket.SocketKind) -> socket.socket:
 def free(host: str, *, udp: bool = False, count: int = 1) -> int:
     """Return the first of `count` ports in a row that are free for TCP, and for UDP if asked; OSError without."""
     for _ in range(200):
+        first = random.choice(LISTENERS)
         with ExitStack() as sockets:
-            first = sockets.enter_context(_bound(Address(host, 0), TCP)).getsockname()[1]
             try:
                 if udp:
                     sockets.enter_context(_bound(Address(host, first), UDP))
-                for number in range(1, count):
+                for number in range(count):
                     sockets.enter_context(_bound(Address(host, first + number), TCP))
-            except (OSError, OverflowError):
+            except OSError:
                 continue
-            return int(first)
+            return first
     raise OSError(f"no {count} free ports in a row on {host}")
 
 
 def several(host: str, count: int) -> tuple[int, ...]:
     """Return so many different ports that are free for TCP."""
-    with ExitStack() as sockets:
-        return tuple(sockets.enter_context(_bound(Address(host, 0), TCP)).getsockname()[1] for _ in range(count))
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(free(host))
+    return tuple(found)
