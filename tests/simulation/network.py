@@ -33,8 +33,10 @@ class Receiver(Protocol):
 class Network:
     """Carries datagrams between addresses."""
 
-    def __init__(self, loop: SimulatedLoop, random: Random, note: Callable[..., None]) -> None:
-        self.loop, self._random, self._note = loop, random, note
+    def __init__(
+        self, loop: SimulatedLoop, random: Random, note: Callable[..., None], on_send: Callable[[bytes, str], None]
+    ) -> None:
+        self.loop, self._random, self._note, self._on_send = loop, random, note, on_send
         self.faults = Faults()
         self.carried = self.lost = self.doubled = 0
         self._sockets: dict[Address, tuple[Receiver, Context]] = {}
@@ -52,6 +54,7 @@ class Network:
         """Carry a datagram, perhaps."""
         faults, chance = self.faults, self._random.random
         self.carried += 1
+        self._on_send(data, source[0])
         if faults.loss and chance() < faults.loss:
             self.lost += 1
             self._note("lost", f"{source[0]} > {target[0]}", data.split(b"\r\n", 1)[0])

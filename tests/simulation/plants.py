@@ -13,6 +13,7 @@ from presence_core.domain import presentity
 from presence_core.storage.memory import MemoryStore
 from presence_core.store import Changes
 from presence_core.xcap import XcapDocuments
+from sip_edge.order import DialogOrder
 
 
 async def _save_without_fence(self: MemoryStore, changes: Changes) -> None:
@@ -42,6 +43,7 @@ _PLANTS: dict[str, tuple[object, str, object]] = {
     "repeats": (presentity, "_find_repeat", lambda publications, transaction: None),
     "silence": (Teller, "sweep", lambda self, shard, now: None),
     "unread-rules": (XcapDocuments, "on_refreshes", _confirm_unread),
+    "order": (DialogOrder, "passes", lambda self, local_tag, cseq, now: True),
     "surplus": (Claims, "surplus", lambda self: set()),
 }
 PLANTS = tuple(_PLANTS)

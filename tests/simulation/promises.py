@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 _NOTE = re.compile(rb"<note[^>]*>([^<:]+):(\d+)</note>")
 _DIALOG = re.compile(rb'<dialog [^>]*?id="([^".]+)\.(\d+)"[^>]*>.*?<state[^>]*>(\w+)</state>', re.DOTALL)
+_NOTIFY = re.compile(rb"NOTIFY .*?\r\nFrom: [^\r]*;tag=(\w+).*?\r\nCSeq: (\d+) ", re.DOTALL)
 STATES = ("trying", "early", "confirmed", "terminated")
 Key = tuple[str, str]
 """Presentity and event package."""
@@ -102,6 +103,24 @@ def lit(event: str, items: dict[str, int]) -> dict[str, int]:
     """Return what is still alive of items: that a dialog has ended may be told for as long as one likes."""
     over = len(STATES) - 1
     return {name: step for name, step in items.items() if event != "dialog" or step % len(STATES) != over}
+
+
+class Wire:
+    """The NOTIFYs that edges put on the wire, as each of them and nobody else can order them."""
+
+    def __init__(self, promises: Promises) -> None:
+        self._promises = promises
+        self._last: dict[tuple[str, bytes], int] = {}
+
+    def carried(self, data: bytes, source: str) -> None:
+        """Take a datagram; a CSeq that is lower than the one before it in its dialog is a violation."""
+        found = _NOTIFY.match(data)
+        if found is None:
+            return
+        key, number = (source, found[1]), int(found[2])
+        if number < self._last.get(key, 0):
+            self._promises.violated(f"{source} sends NOTIFY {number} of {found[1]!r} after {self._last[key]}")
+        self._last[key] = number
 
 
 class Story:

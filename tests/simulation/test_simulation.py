@@ -45,7 +45,7 @@ def test_failure_tells_its_seed_and_how_to_run_it_again() -> None:
         report = next(report for seed in range(SEEDS_FOR_A_BUG) if (report := _report(seed)).broken)
 
     assert f"python -m tests.simulation --seed {report.seed}" in str(report)
-    assert "an accepted publication is unknown" in str(report)
+    assert f"BROKEN: {report.broken[0]}" in str(report)
 
 
 def test_same_seed_gives_the_same_trace_whatever_the_hashes_of_strings() -> None:

@@ -19,7 +19,7 @@ from sip_edge import service as edge_service
 from .loop import MAIN, Process, SimulatedLoop
 from .nats import Client, Server
 from .network import Address, Network, NoServer, Receiver, Socket, Transport, bind_both
-from .promises import Promises
+from .promises import Promises, Wire
 from .store import Connection, Database
 from .trace import Trace
 
@@ -74,7 +74,7 @@ class World:
         self.trace = Trace(self.loop.time)
         self.promises = Promises()
         note = self.trace.note
-        self.network = self.loop.network = Network(self.loop, self.random, note)
+        self.network = self.loop.network = Network(self.loop, self.random, note, Wire(self.promises).carried)
         self.server = Server(self.loop, self.random, note)
         self.database = Database(self.loop, self.random)
         self.members: dict[str, Member] = {}

@@ -63,12 +63,15 @@ class Send(Message, frozen=True, tag="send"):
     flow: Flow
     packet: bytes
     next_hop: str = ""
+    local_tag: str = ""
+    """Names the dialog."""
+    cseq: int = 0
 
 
 class Received(Message, frozen=True, tag="received"):
     """A response to a `Send`: `packet` holds it whole unless it is a plain 2xx.
 
-    Status 0: the flow is gone and nothing was sent.
+    Status 0: the flow is gone and nothing was sent. Status 1: nothing was sent, for a later NOTIFY of the dialog was.
     """
 
     branch: str

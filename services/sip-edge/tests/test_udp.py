@@ -8,6 +8,7 @@ import pytest
 
 from lamplighter_proto import Flow, Received
 from lamplighter_runtime.lifecycle import StartError
+from sip_edge.notify_port import SUPERSEDED
 from sip_edge.testing import NOTIFY, TIMEOUT, Running, read_response, request, running
 
 PUBLISH = request("PUBLISH", headers=("Event: presence", "Content-Type: application/pidf+xml"), body="<presence/>")
@@ -85,6 +86,25 @@ async def test_response_to_a_notify_reaches_its_notifier() -> None:
 
     assert accepted == Received(branch="z9hG4bKnotifier-1.abc", status=200)
     assert (refused.status, refused.packet) == (481, answer.replace(b"200 OK", b"481 Gone"))
+
+
+async def test_notify_after_a_later_one_of_its_dialog_is_not_sent() -> None:
+    async with running() as edge:
+        with contextlib.closing(UdpClient()) as client:
+            await client.send(SUBSCRIBE, edge.port)
+            await client.receive()
+            flow = edge.flow_of_subscription()
+            edge.send(flow, local_tag="tag", cseq=3045)
+            later = await client.receive()
+
+            edge.send(flow, local_tag="tag", cseq=2045)
+            told = await edge.next_received()
+            edge.send(flow, local_tag="tag", cseq=3046)
+            next_one = await client.receive()
+
+    assert told == Received(branch="z9hG4bKnotifier-1.abc", status=SUPERSEDED)
+    assert later == next_one == NOTIFY
+    assert edge.edge.port.unanswered(0.0)
 
 
 async def test_port_that_is_taken_cannot_be_listened_on() -> None:

@@ -195,6 +195,10 @@ class ClientTransactions:
             self._open[branch] = transaction._replace(proceeding=True)
         return False
 
+    def abandon(self, branch: str) -> None:
+        """Send a request no more and wait for no response to it."""
+        self._open.pop(branch, None)
+
     def due(self, now: float) -> list[Retransmit | TimedOut]:
         """Return what it is time for."""
         found: list[Retransmit | TimedOut] = []

@@ -31,6 +31,11 @@ class Metrics:
             lambda: deliveries.unmatched,
         )
         registry.counter_from(
+            "presence_notifier_superseded_total",
+            "NOTIFYs given up because a later one of their dialog had left.",
+            lambda: deliveries.superseded,
+        )
+        registry.counter_from(
             "presence_notifier_failed_over_total", "NOTIFYs that left by another edge than theirs.", lambda: edges.moved
         )
         registry.gauge("presence_notifier_open_transactions", "NOTIFYs without a final response.").set_function(

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from lamplighter_proto import Dialog, Notify, Outcome, Received, Send, Target
-from notifier.domain.deliveries import Deliveries, Effects, Limits
+from notifier.domain.deliveries import SUPERSEDED, Deliveries, Effects, Limits
 from notifier.domain.edges import Edges
 from notifier.domain.notify import Heads
 from sip.transaction import ClientTransactions, Timers
@@ -325,3 +325,23 @@ def test_notify_that_leaves_by_another_edge_has_its_contact_and_via(notify: Noti
     assert moved.flow == notify.targets[0].dialog.flow
     assert b"\r\nContact: <sip:192.0.2.1:5060;transport=udp>\r\n" in back.packet
     assert rig.edges.moved == 1
+
+
+def test_notify_after_a_later_one_of_its_dialog_is_given_up_without_an_outcome(notify: Notify) -> None:
+    rig = Rig()
+    (send,) = rig.begin(notify)
+
+    rig.receive(send.branch, SUPERSEDED)
+
+    assert rig.sends_until(START + 40.0) == []
+    assert rig.outcomes == []
+    assert (len(rig.deliveries), rig.deliveries.open_bytes, rig.deliveries.superseded) == (0, 0, 1)
+
+
+def test_send_names_its_dialog_and_its_place_in_it(notify: Notify) -> None:
+    rig = Rig()
+    (target,) = notify.targets
+
+    (send,) = rig.begin(notify)
+
+    assert (send.local_tag, send.cseq) == (target.dialog.local_tag, target.cseq)

@@ -92,6 +92,7 @@ class Edge:
             "server_transactions": lambda: len(self.endpoint.transactions),
             "tcp_connections": lambda: len(self._connections),
             "sources": lambda: len(self._sources),
+            "notified_dialogs": lambda: len(self.port.order),
             "tcp_connects": lambda: len(self._connector),
         }
 

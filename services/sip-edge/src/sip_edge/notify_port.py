@@ -2,7 +2,7 @@
 
 A branch is `z9hG4bK<notifier>.<rest>`: that is how a response finds the notifier which waits for it.
 
-Rule 1: one `Send` is one packet on the flow that it names, or one `Received` with status 0.
+Rule 1: one `Send` is one packet on the flow that it names, or one `Received` with status 0 or 1.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,12 +15,14 @@ from sip.message import response_head
 from sip_edge.addresses import is_ipv6, read_address
 from sip_edge.connector import Connector
 from sip_edge.metrics import Counts
+from sip_edge.order import DialogOrder
 from sip_edge.places import Place
 from sip_edge.transports.stream import Connections
 from sip_edge.transports.udp import UdpChannel
 
 COOKIE = "z9hG4bK"
 NOT_SENT = 0
+SUPERSEDED = 1
 MOST_OPEN = 10_000
 """NOTIFYs that are remembered to be without an answer."""
 _CLASSES = ("", "1xx", "2xx", "3xx", "4xx", "5xx", "6xx")
@@ -44,6 +46,7 @@ class NotifyPort:
         self._counts = counts
         self._clock = clock
         self._open: dict[str, float] = {}
+        self.order = DialogOrder()
         self._places = places
         self._udp = udp
         self._connections = connections
@@ -52,6 +55,10 @@ class NotifyPort:
         """Send each packet, or tell its notifier that it was not sent."""
         now = self._clock()
         for send in sends:
+            if not self.order.passes(send.local_tag, send.cseq, now):
+                self._counts.notifies["superseded"] += 1
+                self.refuse(send, SUPERSEDED)
+                continue
             sent = self._by_udp(send) if send.flow.transport == "UDP" else self._by_stream(send)
             self._counts.notifies["sent" if sent else "no-flow"] += 1
             if sent:
@@ -94,10 +101,10 @@ class NotifyPort:
         place = self._places.get(send.flow.local) or next(iter(self._places.values()))
         return self.connector.send(send, place)
 
-    def refuse(self, send: Send) -> None:
+    def refuse(self, send: Send, status: int = NOT_SENT) -> None:
         """Tell a notifier that its packet was not sent."""
         self._open.pop(send.branch, None)
-        self._bus.send(responses_of(send.notifier), Received(branch=send.branch, status=NOT_SENT))
+        self._bus.send(responses_of(send.notifier), Received(branch=send.branch, status=status))
 
     def on_response(self, data: bytes) -> None:
         """Forward a response to the notifier whose branch it bears."""

@@ -242,11 +242,18 @@ class Running:
         """Open a TCP connection to the edge."""
         return await asyncio.open_connection("127.0.0.1", self.port)
 
-    def send(self, flow: Flow, next_hop: str = "") -> None:
+    def send(self, flow: Flow, next_hop: str = "", local_tag: str = "", cseq: int = 0) -> None:
         """Ask the edge to put NOTIFY on a flow."""
-        self.edge.port.on_sends(
-            [Send(notifier="notifier-1", branch="z9hG4bKnotifier-1.abc", flow=flow, packet=NOTIFY, next_hop=next_hop)]
+        send = Send(
+            notifier="notifier-1",
+            branch="z9hG4bKnotifier-1.abc",
+            flow=flow,
+            packet=NOTIFY,
+            next_hop=next_hop,
+            local_tag=local_tag,
+            cseq=cseq,
         )
+        self.edge.port.on_sends([send])
 
     def flow_of_subscription(self) -> Flow:
         """Return the flow of the SUBSCRIBE that the core got last."""

@@ -1,6 +1,7 @@
 """Open transactions of NOTIFYs (RFC 3261 §17.1.2): what to send, what to report.
 
-Rule 1: every target gets exactly one final outcome, as long as this process lives.
+Rule 1: every target gets exactly one final outcome, as long as this process lives; but none where a later NOTIFY of the
+dialog has left: another core owns it now, and the one that asked is not to think that the flow is gone.
 Rule 2: a NOTIFY without one is reported as still tried (100) again and again: silence means that we are dead.
 Rule 3: what a final status means for the subscription is the core's to decide.
 """
@@ -20,6 +21,8 @@ from sip.errors import ParseError
 from sip.message import parse
 from sip.transaction import ClientTransactions, TimedOut
 
+SUPERSEDED = 1
+"""Of a `Received`: not sent, for a later NOTIFY of the dialog was."""
 STILL_TRYING = 100
 TIMED_OUT = 408
 FLOW_GONE = 430
@@ -82,6 +85,7 @@ class Deliveries:
     ) -> None:
         self.retransmissions = 0
         self.unmatched = 0
+        self.superseded = 0
         self.open_bytes = 0
         self._notifier = notifier
         self._new_branch = new_branch
@@ -125,7 +129,13 @@ class Deliveries:
         whole = rest if isinstance(rest, bytes) else rest.of(target.version)
         packet = head.notify(branch, target.cseq, subscription_state(target), whole)
         send = Send(
-            notifier=self._notifier, branch=branch, flow=target.dialog.flow, packet=packet, next_hop=head.next_hop
+            notifier=self._notifier,
+            branch=branch,
+            flow=target.dialog.flow,
+            packet=packet,
+            next_hop=head.next_hop,
+            local_tag=target.dialog.local_tag,
+            cseq=target.cseq,
         )
         self._transactions.start(branch, packet, head.reliable, now)
         self._open[branch] = (notify.core, notify.event, target, send)
@@ -143,7 +153,10 @@ class Deliveries:
         return replace(dialog, route=replace(dialog.route, contact=f"<sip:{address}>"))
 
     def receive(self, received: Received, now: float, effects: Effects) -> None:
-        """Take a response, or word that the flow is gone."""
+        """Take a response, or word that nothing was sent."""
+        if received.status == SUPERSEDED:
+            self._drop(received.branch)
+            return
         status = received.status or FLOW_GONE
         if self._transactions.receive(received.branch, status, now):
             self._close(received.branch, status, _retry_after(status, received.packet), effects)
@@ -171,11 +184,21 @@ class Deliveries:
                 trying.append((now + self._limits.still_trying, branch))
 
     def _close(self, branch: str, status: int, retry_after: int, effects: Effects) -> None:
+        opened = self._forget(branch)
+        if opened is not None:
+            core, event, target, _ = opened
+            _report(effects, core, event, target, status, retry_after)
+
+    def _drop(self, branch: str) -> None:
+        self._transactions.abandon(branch)
+        if self._forget(branch) is not None:
+            self.superseded += 1
+
+    def _forget(self, branch: str) -> _Open | None:
         opened = self._open.pop(branch, None)
         if opened is not None:
-            core, event, target, send = opened
-            self.open_bytes -= len(send.packet)
-            _report(effects, core, event, target, status, retry_after)
+            self.open_bytes -= len(opened[3].packet)
+        return opened
 
 
 def _refuse(notify: Notify, target: Target, problem: Unbuildable, effects: Effects) -> None:
