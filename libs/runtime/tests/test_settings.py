@@ -1,9 +1,10 @@
+import socket
 from typing import ClassVar, Literal
 
 import pytest
 from pydantic import Field, ValidationError, model_validator
 
-from lamplighter_runtime.settings import EnvSettings, HttpPort, Instance, ServiceSettings, SettingsError, environment
+from lamplighter_runtime.settings import EnvSettings, HttpPort, ServiceSettings, SettingsError, environment
 
 
 class Lamp(EnvSettings):
@@ -20,7 +21,6 @@ class Lamp(EnvSettings):
 class Service(ServiceSettings):
     env_prefix: ClassVar[str] = "SAMPLE_"
 
-    instance: Instance = "sample-1"
     http_port: HttpPort = 8089
 
 
@@ -117,7 +117,7 @@ def test_settings_once_made_do_not_change() -> None:
     ],
 )
 def test_settings_variable_that_kubernetes_adds_for_a_service_is_passed_over(variable: str, value: str) -> None:
-    assert Service.load({variable: value}) == Service()
+    assert Service.load({variable: value}) == Service.load({})
 
 
 def test_settings_variable_that_only_resembles_one_of_kubernetes_is_unknown() -> None:
@@ -127,7 +127,7 @@ def test_settings_variable_that_only_resembles_one_of_kubernetes_is_unknown() ->
 
 
 def test_service_settings_without_a_default_must_be_given() -> None:
-    assert problems(ServiceSettings, {}) == ["INSTANCE: Field required", "HTTP_PORT: Field required"]
+    assert problems(ServiceSettings, {}) == ["HTTP_PORT: Field required"]
 
 
 @pytest.mark.parametrize("name", ["a.b", "", "edge 1"])
@@ -135,6 +135,29 @@ def test_service_settings_with_a_name_that_is_no_subject_token_are_refused(name:
     (line,) = problems(Service, {"SAMPLE_INSTANCE": name})
 
     assert line.startswith("SAMPLE_INSTANCE: not an instance name")
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("sip-edge-0", "sip-edge-0"),
+        ("3f2a9c61d0be", "3f2a9c61d0be"),
+        ("node_7.example.net", "node_7-example-net"),
+        ("büro", "b-ro"),
+        ("h" * 70, "h" * 64),
+        ("", "localhost"),
+    ],
+)
+def test_service_settings_without_an_instance_are_named_after_the_host(host: str, name: str) -> None:
+    assert Service.load({"HOSTNAME": host}).instance == name
+
+
+def test_service_settings_with_an_instance_keep_it_whatever_the_host() -> None:
+    assert Service.load({"HOSTNAME": "pod-7d9f", "SAMPLE_INSTANCE": "edge-1"}).instance == "edge-1"
+
+
+def test_service_settings_of_a_host_without_a_name_have_one() -> None:
+    assert Service.load({}).instance == "localhost"
 
 
 def test_service_settings_take_a_log_level_in_any_case() -> None:
@@ -155,3 +178,9 @@ def test_environment_is_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMP_COLOUR", "red")
 
     assert before["LAMP_COLOUR"] == "green"
+
+
+def test_environment_holds_the_name_that_the_machine_has_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOSTNAME", "inherited")
+
+    assert environment()["HOSTNAME"] == socket.gethostname()

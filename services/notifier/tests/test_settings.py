@@ -9,7 +9,7 @@ from notifier.settings import Settings
 def test_settings_of_an_empty_environment_are_the_defaults() -> None:
     settings = Settings.load({})
 
-    assert settings.instance == "notifier-1"
+    assert settings.http_port == 8082
     assert settings.limits.still_trying == 1.0
     assert (settings.timers.t1, settings.timers.t2, settings.timers.t4) == (0.5, 4.0, 5.0)
 

@@ -40,7 +40,7 @@ def directory() -> Members:
 
 @pytest.fixture
 async def service(core: Core, directory: Members) -> Service:
-    return Service(Settings.load({}), core.core, directory)
+    return Service(Settings.load({"PRESENCE_CORE_INSTANCE": "core-1"}), core.core, directory)
 
 
 @pytest.fixture

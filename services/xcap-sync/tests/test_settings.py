@@ -6,10 +6,10 @@ from xcap_sync.settings import Settings
 CLIENT = {"XCAP_SYNC_MODE": "client", "XCAP_SYNC_ROOTS": "http://xcap.example.com:8000/xcap-root"}
 
 
-def test_settings_of_an_empty_environment_name_the_instance_the_port_and_no_xcap() -> None:
+def test_settings_of_an_empty_environment_have_the_port_and_no_xcap() -> None:
     settings = Settings.load({})
 
-    assert (settings.instance, settings.http_port, settings.mode) == ("xcap-sync-1", 8083, "none")
+    assert (settings.http_port, settings.mode) == (8083, "none")
 
 
 def test_settings_describe_every_variable() -> None:

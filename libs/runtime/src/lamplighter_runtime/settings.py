@@ -3,11 +3,13 @@
 Rule 1: the environment is an argument; nothing but `environment()` reads the process's own.
 Rule 2: a variable with our prefix that no field claims stops the start, as does a value that does not fit.
 Rule 3: error lines name the variable; a value, which may be a password, is theirs only if its validator says so.
+Rule 4: the name of the machine or container is a variable like any other, `HOSTNAME`, which `environment()` adds.
 """
 
 import json
 import os
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, ClassVar, Literal, Self, get_origin
@@ -22,9 +24,17 @@ LogLevel = Annotated[
     BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
 ]
 Instance = Annotated[
-    str, Field(description="Name of this process on the bus, stable across restarts: letters, digits, - and _.")
+    str,
+    Field(
+        description="Name of this process on the bus, letters, digits, - and _, its own in its service; unset: "
+        "the host name. An edge keeps its flows, and UDP watchers hear of changes, only if a restart keeps the name."
+    ),
 ]
 HttpPort = Annotated[int, Field(ge=0, le=65535, description="Port of the HTTP endpoint; 0 takes a free one.")]
+
+HOSTNAME = "HOSTNAME"
+_NAMELESS = "localhost"
+_INSTANCE_LENGTH = 64
 
 # Kubernetes adds these to every pod for each Service of the namespace, and ours bear the names of our prefixes.
 _SERVICE_LINK = re.compile(
@@ -104,9 +114,9 @@ class EnvSettings(BaseModel):
 
 
 class ServiceSettings(EnvSettings):
-    """What every service is told; a subclass sets the prefix and the defaults of `instance` and `http_port`.
+    """What every service is told; a subclass sets the prefix and the default of `http_port`.
 
-    It does so with their types, `instance: Instance = "edge-1"`, which carry the descriptions.
+    It does so with its type, `http_port: HttpPort = 8081`, which carries the description.
     """
 
     instance: Instance
@@ -126,10 +136,21 @@ class ServiceSettings(EnvSettings):
     log_format: Literal["json", "text"] = Field(default="json", description="JSON lines, or text for people.")
     stop_seconds: float = Field(default=20.0, gt=0, description="How long stopping may take before it is cut short.")
 
+    @classmethod
+    def load(cls, environ: Mapping[str, str]) -> Self:
+        """Return the settings that `environ` holds, named after its HOSTNAME if need be; SettingsError names faults."""
+        name = instance_of(environ.get(HOSTNAME, _NAMELESS))
+        return super().load({cls._variable("instance"): name} | dict(environ))
+
     @field_validator("instance")
     @classmethod
     def _instance_is_a_token(cls, value: str) -> str:
         return check_instance(value)
+
+
+def instance_of(host: str) -> str:
+    """Return the instance name of a host: what a subject token cannot hold, such as dots, becomes `-`."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", host)[:_INSTANCE_LENGTH] or _NAMELESS
 
 
 def _json(text: str) -> object:
@@ -140,5 +161,5 @@ def _json(text: str) -> object:
 
 
 def environment() -> Mapping[str, str]:
-    """Return the environment of this process."""
-    return dict(os.environ)
+    """Return the environment of this process, and in HOSTNAME the name of its machine or container."""
+    return dict(os.environ) | {HOSTNAME: socket.gethostname()}

@@ -4,7 +4,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from lamplighter_runtime.settings import HttpPort, Instance, ServiceSettings
+from lamplighter_runtime.settings import HttpPort, ServiceSettings
 from notifier.domain.deliveries import Limits
 from sip.transaction import Timers
 
@@ -14,7 +14,6 @@ class Settings(ServiceSettings):
 
     env_prefix: ClassVar[str] = "NOTIFIER_"
 
-    instance: Instance = "notifier-1"
     http_port: HttpPort = 8082
     transactions_max: int = Field(default=50_000, ge=1, description="Unanswered NOTIFYs; further ones get 503.")
     transactions_max_bytes: int = Field(

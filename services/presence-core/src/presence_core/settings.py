@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from event_packages.rules.decision import Handling
 from lamplighter_proto.documents import Dialect
-from lamplighter_runtime.settings import HttpPort, Instance, ServiceSettings
+from lamplighter_runtime.settings import HttpPort, ServiceSettings
 from presence_core.domain.authorization import Policy
 from presence_core.domain.delivery import Patience
 from presence_core.domain.lifetime import Bounds
@@ -17,7 +17,6 @@ class Settings(ServiceSettings):
     """What an operator may set."""
 
     env_prefix: ClassVar[str] = "PRESENCE_CORE_"
-    instance: Instance = "core-1"
     http_port: HttpPort = 8080
     postgres_dsn: str = Field(
         default="postgresql:///lamplighter", description="PostgreSQL, as a libpq URL or key=value pairs."

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from lamplighter_runtime.settings import HttpPort, Instance, ServiceSettings
+from lamplighter_runtime.settings import HttpPort, ServiceSettings
 from sip_edge.addresses import is_wildcard, read_address
 from sip_edge.sources import read_networks
 
@@ -35,7 +35,6 @@ class Settings(ServiceSettings):
 
     env_prefix: ClassVar[str] = "SIP_EDGE_"
 
-    instance: Instance = "edge-1"
     http_port: HttpPort = 8081
     listen: Addresses = Field(
         default=("127.0.0.1:5060",),

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from lamplighter_proto.documents import OMA_PRES_RULES, PIDF_MANIPULATION, PRES_RULES, RESOURCE_LISTS, Dialect
-from lamplighter_runtime.settings import HttpPort, Instance, ServiceSettings
+from lamplighter_runtime.settings import HttpPort, ServiceSettings
 from xcap_sync.client import Access, Auth
 from xcap_sync.domain.addresses import Addresses, root_of, usages_of
 from xcap_sync.domain.watchlist import Pace
@@ -17,7 +17,6 @@ class Settings(ServiceSettings):
 
     env_prefix: ClassVar[str] = "XCAP_SYNC_"
 
-    instance: Instance = "xcap-sync-1"
     http_port: HttpPort = 8083
     mode: Literal["none", "integrated", "client"] = Field(
         default="none",
