@@ -20,7 +20,7 @@ PYTHON ?= $(FOUND)
 
 .PHONY: help
 help: ## print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(VENV)/.run ## start everything in the foreground (ARGS="--policy rules …" for `lamplighter up`)
@@ -51,6 +51,10 @@ imports: $(VENV)/.dev ## check who may import whom
 .PHONY: test
 test: $(VENV)/.dev ## run all tests (ARGS="-k name …" for pytest)
 	$(BIN)/pytest $(ARGS)
+
+.PHONY: test-compose
+test-compose: $(VENV)/.dev ## test on docker compose, on an engine of its own if none runs (ARGS="-k name …" for pytest)
+	scripts/ci/test-compose $(ARGS)
 
 .PHONY: soak
 soak: $(VENV)/.dev ## simulate many systems that fail (SEEDS=1000 FIRST=0 MINUTES=0; ARGS="--seed N" for one again)
