@@ -1,17 +1,19 @@
-"""A NATS server and its client in memory, as far as our bus and directory use them.
+"""A NATS server and its clients in memory: nats-py's, as far as our directory uses it, and the link of our bus.
 
 A connection keeps the order of what it carries; what is under way when it breaks is lost (core NATS: at most once).
 """
 
 import asyncio
+import contextlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 from nats.errors import TimeoutError as NatsTimeout
+
+from lamplighter_runtime.nats_link import NotSent
 
 from .bucket import Bucket, JetStream
 from .loop import Process, SimulatedLoop, here
@@ -19,13 +21,6 @@ from .loop import Process, SimulatedLoop, here
 REQUEST_SECONDS = 5.0
 """After so long a request without an answer is given up (the default of nats-py)."""
 DELAY = (0.0001, 0.001)
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What a subscription's callback gets."""
-
-    data: bytes
 
 
 @dataclass
@@ -123,26 +118,13 @@ class Server:
 class Subscription:
     """One subscription of one client."""
 
-    def __init__(
-        self, client: "Client", subject: str, queue: str, callback: Callable[[Any], Coroutine[Any, Any, None]]
-    ):
+    def __init__(self, client: "Client", subject: str, queue: str, callback: Callable[[bytes], None]):
         self.client, self.subject, self.queue, self._callback = client, subject, queue, callback
 
     def take(self, frame: bytes, connection: int) -> None:
-        """Hand an arriving frame to the callback, which does not wait."""
-        if connection != self.client.connection:
-            return
-        work = self._callback(Message(frame))
-        try:
-            work.send(None)
-        except StopIteration:
-            return
-        raise AssertionError(f"the handler of {self.subject} waits")
-
-    async def drain(self) -> None:
-        """Hear no more, but handle what has arrived."""
-        self.client.up.carry(self.client.server.remove, self)
-        await self.client.flush()
+        """Hand an arriving frame to the callback."""
+        if connection == self.client.connection:
+            self._callback(frame)
 
 
 class Client:
@@ -165,16 +147,10 @@ class Client:
         self.up = Line(server.loop, server.random, server.context)
         self.down = Line(server.loop, server.random, self.process.context)
         self._closed = False
+        self.on_change: Callable[[bool], None] = lambda connected: None
 
-    async def connect(
-        self,
-        *,
-        disconnected_cb: Callable[[], Awaitable[None]],
-        reconnected_cb: Callable[[], Awaitable[None]],
-        **options: object,
-    ) -> None:
+    async def connect(self, **options: object) -> None:
         """Connect as soon as there is a server."""
-        self._disconnected, self._reconnected = disconnected_cb, reconnected_cb
         while not self.server.up:  # noqa: ASYNC110  # as the real one: it tries
             await asyncio.sleep(0.25)
         self.is_connected = True
@@ -188,7 +164,7 @@ class Client:
 
     # --- messages
 
-    async def publish(self, subject: str, frame: bytes) -> None:
+    def send(self, subject: str, frame: bytes) -> None:
         """Send a frame."""
         self.server.on_publish(self, subject, frame)
         self.up.carry(self._arrived, self.connection, subject, frame)
@@ -201,14 +177,19 @@ class Client:
         """Carry a frame from the server to this client."""
         self.down.carry(subscription.take, frame, self.connection, extra=extra)
 
-    async def subscribe(
-        self, subject: str, *, queue: str, cb: Callable[[Any], Coroutine[Any, Any, None]], **limits: object
-    ) -> Subscription:
+    def add(self, subject: str, queue: str, callback: Callable[[bytes], None]) -> Subscription:
         """Subscribe."""
-        subscription = Subscription(self, subject, queue, cb)
+        subscription = Subscription(self, subject, queue, callback)
         self._subscriptions.append(subscription)
-        self.up.carry(self.server.add, subscription)
+        if self.is_connected:
+            self.up.carry(self.server.add, subscription)
         return subscription
+
+    def remove(self, subscription: Subscription) -> None:
+        """Hear no more."""
+        self._subscriptions.remove(subscription)
+        if self.is_connected:
+            self.up.carry(self.server.remove, subscription)
 
     async def flush(self) -> None:
         """Wait until the server has all that was sent."""
@@ -255,7 +236,7 @@ class Client:
             self.connection += 1
             self.is_connected = False
             self.server.forget(self)
-            self.down.carry(self._say, self._disconnected)
+            self.down.carry(self._say, False)
 
     def stall(self, seconds: float) -> None:
         """Let what is under way, and all that follows, arrive so much later."""
@@ -269,10 +250,11 @@ class Client:
             self.stats["reconnects"] += 1
             for subscription in self._subscriptions:
                 self.server.add(subscription)
-            self.down.carry(self._say, self._reconnected)
+            self.down.carry(self._say, True)
 
-    def _say(self, callback: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self.process.spawn(callback(), "connection-changed")
+    def _say(self, connected: bool) -> None:
+        if self.process.alive:
+            self.on_change(connected)
 
     async def close(self) -> None:
         """Leave."""
@@ -285,3 +267,51 @@ class Client:
         if self in self.server.clients:
             self.server.clients.remove(self)
         self.server.forget(self)
+
+
+class Link:
+    """What the bus's own connection is to it (`lamplighter_runtime.nats_link.Link`)."""
+
+    server: Server
+
+    def __init__(self, url: str, name: str, on_change: Callable[[bool], None]) -> None:
+        self._client: Client = type("Client", (Client,), {"server": self.server})()
+        self._client.on_change = on_change
+
+    @property
+    def connected(self) -> bool:
+        """Return whether the connection stands."""
+        return self._client.is_connected
+
+    async def open(self) -> None:
+        """Connect as soon as there is a server."""
+        await self._client.connect()
+
+    def publish(self, subject: str, payload: bytes) -> None:
+        """Send a frame."""
+        if not self.connected:
+            raise NotSent("not connected")
+        self._client.send(subject, payload)
+
+    def subscribe(self, subject: str, queue: str, take: Callable[[bytes], None]) -> Subscription:
+        """Subscribe."""
+        return self._client.add(subject, queue, take)
+
+    async def unsubscribe(self, subscription: Subscription) -> None:
+        """Hear no more, but handle what has arrived."""
+        self._client.remove(subscription)
+        if self.connected:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Wait until a server has all that was sent, on whatever connection."""
+        while True:
+            while not self.connected:  # noqa: ASYNC110  # the real one is woken
+                await asyncio.sleep(0.05)
+            with contextlib.suppress(NatsTimeout):
+                await self._client.request(lambda: None)
+                return
+
+    async def close(self) -> None:
+        """Leave."""
+        await self._client.close()

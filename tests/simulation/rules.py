@@ -5,7 +5,6 @@ Rule 1: between the change of a document and the confirmation that it took effec
 
 import asyncio
 from itertools import count
-from typing import Any
 
 from event_packages.rules.testing import one, rule, ruleset
 from lamplighter_proto import FrameCodec, Notify, Refresh, Refreshed, encode_frame, subjects
@@ -13,7 +12,7 @@ from lamplighter_proto.ownership import TABLE_KEY, ShardTable, shard_of
 from presence_core.domain.documents import XcapDocument
 
 from .loop import Process
-from .nats import Client, Message
+from .nats import Client
 from .promises import Key, seen
 from .world import SHARDS, World
 
@@ -62,8 +61,8 @@ class Rules:
 
     async def _run(self) -> None:
         client: Client = self._world.client()
-        await client.connect(disconnected_cb=_nothing, reconnected_cb=_nothing)
-        await client.subscribe(subjects.xcap_replies(NAME), queue="", cb=self._hear)
+        await client.connect()
+        client.add(subjects.xcap_replies(NAME), "", self._hear)
         while True:
             await asyncio.sleep(self._world.random.uniform(0.5, 8.0))
             if not self.calm:
@@ -82,15 +81,15 @@ class Rules:
             owner = self._owner(shard)
             if owner and client.is_connected:
                 word = Refresh(id=number, xcap_sync=NAME, shard=shard, presentity=aor)
-                await client.publish(subjects.core_refreshes(owner), encode_frame([word]))
+                client.send(subjects.core_refreshes(owner), encode_frame([word]))
             await asyncio.sleep(AGAIN_SECONDS)
 
     def _owner(self, shard: int) -> str:
         table = ShardTable.model_validate_json(self._world.server.bucket.get(TABLE_KEY).value or b"")
         return table.owners[shard].owner if shard in table.owners else ""
 
-    async def _hear(self, message: Message) -> None:
-        words, _ = FrameCodec[Refreshed](Refreshed).decode(message.data)
+    def _hear(self, frame: bytes) -> None:
+        words, _ = FrameCodec[Refreshed](Refreshed).decode(frame)
         self._confirmed |= {word.id for word in words}
 
     def _look(self, client: Client, subject: str, frame: bytes) -> None:
@@ -103,7 +102,3 @@ class Rules:
                 key, watcher = (target.presentity, notify.event), target.dialog.remote_uri
                 if (key, watcher) in self._denied:
                     self._world.promises.violated(f"{notify.core} tells {watcher} of {key} what rules forbid: {shown}")
-
-
-async def _nothing() -> Any:
-    """Say nothing of connections."""

@@ -17,7 +17,7 @@ from presence_core.service import PresenceCore
 from sip_edge import service as edge_service
 
 from .loop import MAIN, Process, SimulatedLoop
-from .nats import Client, Server
+from .nats import Client, Link, Server
 from .network import Address, Network, NoServer, Receiver, Socket, Transport, bind_both
 from .promises import Promises, Wire
 from .store import Connection, Database
@@ -152,11 +152,11 @@ class World:
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Let all code see this world's clock, bus, sockets and randomness for as long as the block lasts."""
-        connected = type("Client", (Client,), {"server": self.server})
         handler = _Errors(self)
         replaced = {
             "lamplighter_runtime.clock.time": SimpleNamespace(time=self._wall, monotonic=self._monotonic),
-            "lamplighter_runtime.nats_bus.Client": connected,
+            "lamplighter_runtime.nats_bus.Client": type("Client", (Client,), {"server": self.server}),
+            "lamplighter_runtime.nats_bus.Link": type("Link", (Link,), {"server": self.server}),
             "sip_edge.edge.bind_both": bind_both,
             "secrets.token_hex": self._token,
             "presence_core.service.discover": _discovered,

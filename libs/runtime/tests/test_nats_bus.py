@@ -74,7 +74,7 @@ async def test_message_of_the_turn_in_which_the_connection_breaks_never_arrives(
     await receiver.subscribe("notes", NOTES, ear)
 
     sender.send("notes", Note(number=1))
-    await sender.nc.force_reconnect()
+    sender.link.reconnect()
     await eventually(lambda: heard == [False, True])
     sender.send("notes", Note(number=2))
     await eventually(lambda: 2 in ear.numbers)
@@ -90,7 +90,7 @@ async def test_frames_stuck_before_a_silent_server_never_arrive(broker: Broker, 
     for number in range(40):
         sender.send("notes", Note(number=number, text="x" * 400_000))
         await asyncio.sleep(0)
-    stuck = sender.nc.pending_data_size
+    stuck = sender.link.unsent
     await broker.end()
     await eventually(lambda: not sender.connected)
     await broker.start()
@@ -176,7 +176,7 @@ async def test_unreadable_messages_are_counted(broker: Broker, open_nats_bus: Op
 
     sender.send("notes", Stranger(name="?"))
     sender.send("notes", Note(number=1))
-    await sender.nc.publish("notes", b"\xc1 no frame at all")
+    sender.link.publish("notes", b"\xc1 no frame at all")
     await eventually(lambda: metrics.value(LOST) == 2)
     await receiver.close()
 

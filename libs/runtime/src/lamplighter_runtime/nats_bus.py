@@ -1,6 +1,7 @@
 """The Bus over NATS: frames per subject and loop turn, at most once (design §3 "Frames").
 
 Rule 1: while the connection is away nothing is buffered: old frames would only arrive too late.
+Rule 2: frames have a connection of their own, a `Link`; nats-py's serves the directory and whatever is rare (ADR 0012).
 """
 
 import asyncio
@@ -9,39 +10,31 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
-from nats.errors import ConnectionReconnectingError
 from nats.errors import Error as NatsError
 
 from lamplighter_proto import FrameCodec, Message
 from lamplighter_runtime.bus import Handler, Outgoing, frames
 from lamplighter_runtime.metrics import Registry
+from lamplighter_runtime.nats_link import Link, NotSent
 
 logger = logging.getLogger(__name__)
 M = TypeVar("M", bound=Message)
 
 FRAME_LIMIT = 512 * 1024
 """Bytes; well below nats-server's default maximum payload of 1 MiB."""
-DRAIN_SECONDS = 2.0
-PENDING_LIMIT = 32 * 1024 * 1024
-"""Bytes that may wait for the socket before frames are dropped."""
-
-
-ROUNDS = 3
-"""Flushes until the server surely has what was sent: the client's PING goes before what it holds back, and it may take
-the PONG of its connecting, or of the flush before, for that of this one."""
+LEAVE_SECONDS = 2.0
+"""How long leaving waits for the server to take what was sent."""
 
 
 class NatsBus:
     """A Bus over one NATS connection that is rebuilt for ever."""
 
-    def __init__(self, client: Client, metrics: Registry, service: str) -> None:
-        self.nc = client
-        self._wake = asyncio.Event()
-        self._outgoing = Outgoing(self._wake.set)
-        self._flusher: asyncio.Task[None] | None = None
-        self._subscriptions: dict[str, Subscription] = {}
+    def __init__(self, url: str, name: str, metrics: Registry, service: str) -> None:
+        self.nc = Client()
+        self.link = Link(url, name, self._changed)
+        self._url, self._name = url, name
+        self._outgoing = Outgoing(lambda: asyncio.get_running_loop().call_soon(self._flush))
+        self._subscriptions: dict[str, int] = {}
         self._listeners: list[Callable[[bool], None]] = []
         prefix = f"presence_{service.removeprefix('presence-').replace('-', '_')}_bus"
         self._sent = metrics.counter(f"{prefix}_messages_total", "Messages sent in frames.").labels()
@@ -51,93 +44,76 @@ class NatsBus:
     @classmethod
     async def connect(cls, url: str, *, name: str, service: str, metrics: Registry) -> "NatsBus":
         """Connect, waiting for a server as long as it takes."""
-        bus = cls(Client(), metrics, service)
+        bus = cls(url, name, metrics, service)
+        try:
+            await bus.link.open()
+            await bus._connect_client()
+        except BaseException:
+            await bus.link.close()
+            raise
+        return bus
 
-        async def changed() -> None:
-            if not bus.connected:
-                bus._forget_unsent()
-            bus._tell_listeners()
-
+    async def _connect_client(self) -> None:
         async def failed(error: Exception) -> None:
             # While the server is away every attempt fails; that it is away has been said.
-            if bus.connected:
-                logger.warning("bus error", extra={"error": repr(error)})
+            if self.nc.is_connected:
+                logger.warning("directory connection", extra={"error": repr(error)})
 
-        await bus.nc.connect(
-            servers=url.split(","),
-            name=name,
+        await self.nc.connect(
+            servers=self._url.split(","),
+            name=self._name,
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.25,  # type: ignore[arg-type]  # fractions work
             connect_timeout=2,
             ping_interval=5,
             max_outstanding_pings=2,
-            pending_size=PENDING_LIMIT,
             error_cb=failed,
-            disconnected_cb=changed,
-            reconnected_cb=changed,
         )
-        bus._flusher = asyncio.create_task(bus._flush_for_ever(), name="bus-flusher")
-        return bus
 
     def on_connection(self, listener: Callable[[bool], None]) -> None:
         """Call `listener(connected)` whenever the connection comes or goes."""
         self._listeners.append(listener)
 
-    def _tell_listeners(self) -> None:
-        logger.info("bus connection changed", extra={"connected": self.connected})
+    def _changed(self, connected: bool) -> None:
+        logger.info("bus connection changed", extra={"connected": connected})
         for listener in self._listeners:
-            listener(self.connected)
+            listener(connected)
 
     @property
     def connected(self) -> bool:
         """Return whether the connection stands."""
-        return self.nc.is_connected
+        return self.link.connected
 
     def send(self, subject: str, message: Message) -> None:
         """Queue a message for this loop turn; drop it while the connection is away."""
-        if self.nc.is_connected:
+        if self.link.connected:
             self._outgoing.put(subject, message)
         else:
             self._lost.inc()
 
-    async def _flush_for_ever(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            await self._flush()
-
-    async def _flush(self) -> None:
+    def _flush(self) -> None:
         for subject, messages in self._outgoing.take():
             try:
-                await self._publish(subject, messages)
+                self._publish(subject, messages)
                 self._sent.inc(len(messages))
-            except NatsError as error:
+            except NotSent as error:
                 self._lost.inc(len(messages))
-                logger.warning("frame not sent", extra={"subject": subject, "error": repr(error)})
+                logger.warning("frame not sent", extra={"subject": subject, "error": str(error)})
             except Exception:
-                # The bug of one message must not end the flusher.
+                # The bug of one message must not lose those to others.
                 self._lost.inc(len(messages))
                 logger.exception("frame not made", extra={"subject": subject})
 
-    async def _publish(self, subject: str, messages: Sequence[Message]) -> None:
+    def _publish(self, subject: str, messages: Sequence[Message]) -> None:
         for frame in frames(messages, FRAME_LIMIT):
-            if not self.nc.is_connected:
-                raise ConnectionReconnectingError
-            await self.nc.publish(subject, frame)
+            self.link.publish(subject, frame)
             self._frames.inc()
 
-    def _forget_unsent(self) -> None:
-        """Throw away what the client kept for a socket that is gone: it would send it when it is back."""
-        if self.nc.pending_data_size:
-            logger.warning("frames thrown away", extra={"bytes": self.nc.pending_data_size})
-        self.nc._pending.clear()
-        self.nc._pending_data_size = 0
-
     async def subscribe(self, subject: str, codec: FrameCodec[M], handler: Handler[M], queue: str = "") -> None:
-        """Call `handler` with the messages of every frame."""
+        """Call `handler` with the messages of every frame; returns when the server knows."""
 
-        async def receive(msg: Msg) -> None:
-            messages, unreadable = codec.decode(msg.data)
+        def receive(frame: bytes) -> None:
+            messages, unreadable = codec.decode(frame)
             if unreadable:
                 self._lost.inc(unreadable)
                 logger.warning("unreadable messages", extra={"subject": subject, "count": unreadable})
@@ -145,35 +121,35 @@ class NatsBus:
                 try:
                     handler(messages)
                 except Exception:
-                    # The bug of one message must not end the subscription.
+                    # The bug of one message must not end the connection.
                     logger.exception("handler failed", extra={"subject": subject})
 
-        self._subscriptions[subject] = await self.nc.subscribe(
-            subject, queue=queue, cb=receive, pending_msgs_limit=65536, pending_bytes_limit=256 * 1024 * 1024
-        )
-        for _ in range(ROUNDS):
-            await self.nc.flush()
+        self._subscriptions[subject] = self.link.subscribe(subject, queue, receive)
+        await self.link.flush()
 
     async def unsubscribe(self, subject: str) -> None:
         """Hear no more of a subject, but handle what has arrived."""
-        subscription = self._subscriptions.pop(subject, None)
-        if subscription is None or not self.nc.is_connected:
+        number = self._subscriptions.pop(subject, None)
+        if number is None:
             return
         try:
-            async with asyncio.timeout(DRAIN_SECONDS):
-                await subscription.drain()  # type: ignore[no-untyped-call]
-        except (NatsError, TimeoutError) as error:
-            logger.info("subscription not drained", extra={"subject": subject, "error": repr(error)})
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self.link.unsubscribe(number)
+        except TimeoutError:
+            logger.info("subscription not drained", extra={"subject": subject})
 
     async def close(self) -> None:
         """Send what is queued and leave."""
-        if self._flusher is not None:
-            self._flusher.cancel()
+        self._flush()
+        if self.link.connected:
+            try:
+                async with asyncio.timeout(LEAVE_SECONDS):
+                    await self.link.flush()
+            except TimeoutError:
+                logger.info("bus left without a word")
+        await self.link.close()
         try:
-            if self.nc.is_connected:
-                await self._flush()
-                await self.nc.flush()
             await self.nc.close()
         except (NatsError, RuntimeError, OSError) as error:
             # uvloop refuses to close a transport whose peer is gone.
-            logger.info("bus left without a word", extra={"error": repr(error)})
+            logger.info("directory left without a word", extra={"error": repr(error)})
