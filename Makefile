@@ -61,6 +61,10 @@ soak: $(VENV)/.dev ## simulate many systems that fail (SEEDS=1000 FIRST=0 MINUTE
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0) \
 	    --minutes $(or $(MINUTES),0) $(ARGS)
 
+.PHONY: bench
+bench: $(VENV)/.bench ## measure beside Kamailio, which it installs (ROUNDS=3 SECONDS=6; ARGS="--servers open,cache …")
+	$(BIN)/python -m bench.compare --rounds $(or $(ROUNDS),3) --seconds $(or $(SECONDS),6) $(ARGS)
+
 .PHONY: fmt
 fmt: $(VENV)/.dev ## format the sources and mend what can be mended without a doubt
 	$(BIN)/ruff format $(wildcard $(SOURCES))
@@ -90,4 +94,9 @@ $(VENV)/.run: $(VENV)/.python $(MANIFESTS)
 $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 	@echo 'installing the developers'\'' tools into $(VENV)'
 	@$(PIP) --requirement requirements-dev.txt
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.dev requirements-bench.txt
+	@echo 'installing what draws the figures into $(VENV)'
+	@$(PIP) --requirement requirements-bench.txt
 	@touch $@

@@ -1,0 +1,1 @@
+"""What the benchmarks share: servers to measure, presload as load and referee, and whether a run counts."""

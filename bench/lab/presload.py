@@ -1,0 +1,138 @@
+"""presload, the load generator and referee of `bench/presload`, and what it says of a run."""
+
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+SOURCE = Path(__file__).resolve().parent.parent / "presload" / "presload.c"
+DOMAIN = "example.test"
+"""Of its users `p0`, `p1`, ... and `w0`, `w1`, ..."""
+TOO_LONG_SECONDS = 3600.0
+
+
+class Delay(msgspec.Struct, frozen=True, kw_only=True):
+    """Milliseconds."""
+
+    n: int
+    min: float
+    mean: float
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+
+class Counters(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened in one phase."""
+
+    publish_ok: int = 0
+    publish_err: int = 0
+    subscribe_ok: int = 0
+    subscribe_err: int = 0
+    rx_notify: int = 0
+    lost: int = 0
+    stale: int = 0
+    timeouts: int = 0
+    tx_rexmit: int = 0
+    pending: int = 0
+    """NOTIFYs that say that nobody has decided yet."""
+    retry_after: int = 0
+    """503s that say when to come again."""
+    publish_status: dict[str, int] = {}
+    subscribe_status: dict[str, int] = {}
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """The measured processes; None where nothing was to divide by."""
+
+    processes: int = 0
+    cpu_s: float = 0.0
+    cpu_us_per_publish: float | None = None
+    cpu_us_per_notify: float | None = None
+    cpu_us_per_operation: float | None = None
+    rss_sum_peak_kb: int = 0
+    pss_kb: int = 0
+
+
+class Generator(msgspec.Struct, frozen=True, kw_only=True):
+    """presload itself."""
+
+    cpu_s: float = 0.0
+    start_lag_max_ms: float = 0.0
+    rx_dropped: int = 0
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What presload says of a run."""
+
+    ok: bool
+    verdict: str
+    first_bad: list[str] = []
+    window_s: float
+    span_s: float
+    per_second: dict[str, float]
+    latency_ms: dict[str, Delay]
+    server: Server
+    generator: Generator
+    run: Counters
+    setup: Counters
+
+    def faults(self, *, but: Iterable[str] = ()) -> str:
+        """Return the verdict without the faults that were to be expected; empty when none is left."""
+        return " ".join(word for word in self.verdict.split() if word.partition("=")[0] not in but)
+
+
+class SetUpFailed(Exception):
+    """presload ended before it measured anything."""
+
+
+class Presload:
+    """The compiled program."""
+
+    def __init__(self, folder: Path) -> None:
+        self._program = folder / "presload"
+        self._runs = 0
+        subprocess.run(["cc", "-O2", "-o", str(self._program), str(SOURCE), "-lm"], check=True)
+
+    def start(self, load: str, target: str, pids: Sequence[int] = (), *options: str) -> "Running":
+        """Begin a load such as `publish -P 500 -W 1 -c 32` on `target`, HOST:PORT."""
+        self._runs += 1
+        output = self._program.with_name(f"presload-{self._runs}.json")
+        mode, *rest = load.split()
+        servers = ["--pid", ",".join(map(str, pids))] if pids else []
+        command = [str(self._program), mode, target, *rest, *servers, *options, "-q", "--json", str(output)]
+        return Running(command, output)
+
+    def run(self, load: str, target: str, pids: Sequence[int] = (), *options: str) -> Report:
+        """Run a load to its end."""
+        return self.start(load, target, pids, *options).report()
+
+
+class Running:
+    """A run that goes on."""
+
+    def __init__(self, command: list[str], output: Path) -> None:
+        self._output = output
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    def report(self) -> Report:
+        """Wait for the end; raise SetUpFailed when nothing was measured."""
+        try:
+            text, _ = self._process.communicate(timeout=TOO_LONG_SECONDS)
+        finally:
+            self._process.kill()
+        if not self._output.exists():
+            raise SetUpFailed(text.decode(errors="replace"))
+        report = msgspec.json.decode(self._output.read_bytes(), type=Report)
+        if not report.span_s:
+            raise SetUpFailed(f"{report.verdict} {'; '.join(report.first_bad)}")
+        return report
+
+    @property
+    def running(self) -> bool:
+        """Return whether it goes on."""
+        return self._process.poll() is None
