@@ -1,9 +1,11 @@
 """The life of a service's process: signals and exit codes."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,11 +43,42 @@ class Sample:
 
 sys.exit(run_service(Sample))
 """
+IMPORTING = """
+from lamplighter_runtime.signals import end_at_once
+end_at_once()
+print("importing", flush=True)
+while True:
+    pass
+"""
+JOB = """
+import asyncio, sys
+from typing import ClassVar
+from lamplighter_runtime.lifecycle import StartError, run_job
+from lamplighter_runtime.settings import HttpPort, ServiceSettings
+
+class Settings(ServiceSettings):
+    env_prefix: ClassVar[str] = "SAMPLE_"
+    http_port: HttpPort = 0
+    work: str = ""
+
+class Sample:
+    def __init__(self, environ):
+        self.settings = Settings.load(environ)
+
+    async def run(self):
+        if self.settings.work == "impossible":
+            raise StartError("no lamp to light")
+        if self.settings.work == "endless":
+            print("working", flush=True)
+            await asyncio.sleep(3600)
+
+sys.exit(run_job(Sample))
+"""
 
 
-def start(**environ: str) -> subprocess.Popen[str]:
+def start(program: str = PROGRAM, *before: str, **environ: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", PROGRAM],
+        [*before, sys.executable, "-W", "error", "-c", program],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -121,3 +154,49 @@ def test_process_with_a_bug_logs_the_traceback_and_ends_with_1() -> None:
     (line,) = errors.splitlines()
     assert code == 1
     assert "lamp broke" in json.loads(line)["exc_info"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_process_that_still_imports_ends_at_once_by_a_signal(number: signal.Signals) -> None:
+    with start(IMPORTING) as process:
+        line_of(process)
+        process.send_signal(number)
+        process.communicate(timeout=30)
+
+    assert process.returncode == 128 + number
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes PID namespaces")
+@pytest.mark.parametrize(("program", "code"), [(IMPORTING, 128 + signal.SIGTERM), (PROGRAM, 0)])
+def test_process_that_is_pid_1_hears_signals(program: str, code: int) -> None:
+    with start(program, "unshare", "--pid", "--fork", "--kill-child") as process:
+        line_of(process)
+        (first,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(first), signal.SIGTERM)
+        process.communicate(timeout=30)
+
+    assert process.returncode == code
+
+
+def test_job_that_is_done_ends_with_0() -> None:
+    with start(JOB) as process:
+        process.communicate(timeout=60)
+
+    assert process.returncode == 0
+
+
+def test_job_that_is_stopped_ends_with_1_as_it_is_not_done() -> None:
+    with start(JOB, SAMPLE_WORK="endless") as process:
+        line_of(process)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+    assert process.returncode == 1
+
+
+def test_job_that_cannot_be_done_says_why_in_one_line_and_ends_with_3() -> None:
+    with start(JOB, SAMPLE_WORK="impossible") as process:
+        _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 3
+    assert json.loads(errors)["reason"] == "no lamp to light"

@@ -36,6 +36,13 @@ def load_migrations(package: str) -> list[tuple[int, str]]:
     return [(int(name[:4]), folder.joinpath(name).read_text()) for name in names]
 
 
+async def applied(connection: "asyncpg.Connection[asyncpg.Record]") -> set[int]:
+    """Return the numbers of the migrations that the schema has had; none of a database that is new."""
+    if not await connection.fetchval("SELECT to_regclass('lamplighter_migrations') IS NOT NULL"):
+        return set()
+    return {row["number"] for row in await connection.fetch("SELECT number FROM lamplighter_migrations")}
+
+
 async def migrate(connection: "asyncpg.Connection[asyncpg.Record]", migrations: list[tuple[int, str]]) -> int:
     """Bring the schema up to date, one process at a time; return how many migrations were applied."""
     async with connection.transaction():
@@ -43,7 +50,7 @@ async def migrate(connection: "asyncpg.Connection[asyncpg.Record]", migrations: 
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS lamplighter_migrations (number int PRIMARY KEY, applied_at int NOT NULL)"
         )
-        done = {row["number"] for row in await connection.fetch("SELECT number FROM lamplighter_migrations")}
+        done = await applied(connection)
         todo = [(number, sql) for number, sql in migrations if number not in done]
         for number, sql in todo:
             await connection.execute(sql)

@@ -1,6 +1,7 @@
 """From environment variables to an exit code: the life of a service's process.
 
-Exit codes: 0 stopped as asked; 1 a bug, or stopping took too long; 2 wrong settings; 3 cannot start (`StartError`).
+Exit codes: 0 stopped as asked, or a job is done; 1 a bug, stopping took too long, or a job was stopped; 2 wrong
+settings; 3 cannot start (`StartError`); 128 and the number of a signal that ended the process at once.
 
 Rule 1: the first SIGTERM or SIGINT sets the stop event, the second ends the process at once.
 Rule 2: HTTP answers from before `Service.run` until after it, so that /readyz tells of starting and of stopping.
@@ -23,6 +24,7 @@ from fastapi import FastAPI
 
 from lamplighter_runtime import logs
 from lamplighter_runtime.settings import ServiceSettings, SettingsError, environment
+from lamplighter_runtime.signals import ENDING
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -49,6 +51,20 @@ class Service(Protocol):
         """Serve until `stop` is set, then hand over and return; StartError when it cannot begin."""
 
 
+class Job(Protocol):
+    """What is done once and has no HTTP endpoint; made before there is an event loop."""
+
+    @property
+    def settings(self) -> ServiceSettings:
+        """Return its settings."""
+
+    async def run(self) -> None:
+        """Do it; StartError when it cannot be done. A signal cancels it."""
+
+
+S = TypeVar("S", Service, Job)
+
+
 class _Server(uvicorn.Server):
     """A uvicorn server that leaves signals to the process."""
 
@@ -59,13 +75,26 @@ class _Server(uvicorn.Server):
 
 def run_service(build: Callable[[Mapping[str, str]], Service], environ: Mapping[str, str] | None = None) -> int:
     """Build the service from the environment, run it until a signal, return the process's exit code."""
+    return _run(build, environ, serve)
+
+
+def run_job(build: Callable[[Mapping[str, str]], Job], environ: Mapping[str, str] | None = None) -> int:
+    """Build a job from the environment, do it, return the process's exit code."""
+    return _run(build, environ, _do)
+
+
+def _run(
+    build: Callable[[Mapping[str, str]], S],
+    environ: Mapping[str, str] | None,
+    live: Callable[[S, asyncio.Event], Coroutine[object, object, int]],
+) -> int:
     logs.configure("INFO", "json", {})
     try:
         service = build(environment() if environ is None else environ)
         settings = service.settings
         logs.configure(settings.log_level, settings.log_format, {"instance": settings.instance})
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_run(service))
+            return runner.run(_with_signals(service, live))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return WRONG_SETTINGS
@@ -77,13 +106,21 @@ def run_service(build: Callable[[Mapping[str, str]], Service], environ: Mapping[
         return FAILED
 
 
-async def _run(service: Service) -> int:
+async def _with_signals(service: S, live: Callable[[S, asyncio.Event], Coroutine[object, object, int]]) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDING:
         loop.add_signal_handler(number, _on_signal, number, stop)
     _tune_gc()
-    return await serve(service, stop)
+    return await live(service, stop)
+
+
+async def _do(job: Job, stop: asyncio.Event) -> int:
+    async def work() -> bool:
+        await job.run()
+        return True
+
+    return STOPPED if await unless_stopped(stop, work()) else FAILED
 
 
 def _on_signal(number: signal.Signals, stop: asyncio.Event) -> None:

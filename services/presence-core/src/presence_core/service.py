@@ -10,7 +10,7 @@ from lamplighter_proto import FrameCodec, Outcome, Refresh, subjects
 from lamplighter_proto.commands import Command
 from lamplighter_proto.ownership import Member
 from lamplighter_runtime.health import create_app, http_url
-from lamplighter_runtime.lifecycle import StartError
+from lamplighter_runtime.lifecycle import StartError, unless_stopped
 from lamplighter_runtime.membership import Directory
 from lamplighter_runtime.metrics import Registry
 from lamplighter_runtime.nats_bus import NatsBus
@@ -43,15 +43,18 @@ class PresenceCore:
             timeout=self.settings.postgres_timeout_seconds,
             dialect=self.settings.xcap_dialect,
             connections=self.settings.database_connections,
+            migrate=self.settings.migrate,
         )
         self.core: Core | None = None
         self.bus: NatsBus | None = None
         self.directory: Directory | None = None
+        self._seen = False
+        """Whether the directory has shown us as alive; before, no shard is known to be ours."""
         add_routes(self.app, self)
         add_explain_routes(self.app, self)
 
     def _readiness(self) -> dict[str, bool]:
-        serving = self.core.shards.ready() if self.core else {"database": False, "shards": False}
+        serving = self.core.shards.ready() if self.core and self._seen else {"database": False, "shards": False}
         return {
             "bus": self.bus is not None and self.bus.connected,
             "directory": self.directory is not None and self.directory.synced,
@@ -61,38 +64,45 @@ class PresenceCore:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then save, hand over and leave."""
         settings = self.settings
-        self.bus = await NatsBus.connect(
-            settings.nats_url, name=settings.instance, service=SERVICE, metrics=self.registry
-        )
-        self.directory = Directory(self.bus.nc, lease_seconds=settings.lease_seconds, replicas=settings.nats_replicas)
-        await self.directory.start()
-        await self._open_store(stop)
-        if stop.is_set():
+        connecting = NatsBus.connect(settings.nats_url, name=settings.instance, service=SERVICE, metrics=self.registry)
+        bus = self.bus = await unless_stopped(stop, connecting)
+        if bus is None:
             return
-        self.core = assemble(
-            settings,
-            self.packages,
-            self.bus,
-            self.store,
-            self.directory,
-            self.metrics,
-            new_id=lambda: secrets.token_hex(16),
+        directory = self.directory = Directory(
+            bus.nc, lease_seconds=settings.lease_seconds, replicas=settings.nats_replicas
         )
-        self._gauges(self.core)
-        await self._serve(self.bus, self.directory, self.core, stop)
+        directory.on_members(self._look_for_us)
+        if not await unless_stopped(stop, self._prepared(directory)):
+            return await self._close(bus, directory)
+        core = self.core = assemble(
+            settings, self.packages, bus, self.store, directory, self.metrics, new_id=lambda: secrets.token_hex(16)
+        )
+        self._gauges(core)
+        await self._serve(bus, directory, core, stop)
 
-    async def _open_store(self, stop: asyncio.Event) -> None:
+    def _look_for_us(self) -> None:
         assert self.directory is not None
-        table = self.directory.view.table
+        self._seen = self._seen or self.settings.instance in self.directory.view.alive(SERVICE)
+
+    async def _prepared(self, directory: Directory) -> bool:
+        await directory.start()
+        table = directory.view.table
         if table is not None and table.shards != self.settings.shards:
             raise StartError(f"this cluster was made for {table.shards} shards, not {self.settings.shards}")
-        while not stop.is_set():
+        await self._open_store()
+        return True
+
+    async def _open_store(self) -> None:
+        said = ""
+        while True:
             try:
                 return await self.store.open(self.settings.shards)
             except WrongCluster as error:
                 raise StartError(str(error)) from error
             except StoreError as error:
-                logger.warning("database not there", extra={"error": str(error)})
+                if str(error) != said:
+                    logger.warning("waiting for the database", extra={"error": str(error)})
+                said = str(error)
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _gauges(self, core: Core) -> None:
@@ -149,6 +159,9 @@ class PresenceCore:
             logger.warning("shards not handed over", extra={"error": repr(error)})
         for task in work.values():
             task.cancel()
+        await self._close(bus, directory)
+
+    async def _close(self, bus: NatsBus, directory: Directory) -> None:
         await directory.close()
         await bus.close()
         await self.store.close()

@@ -22,6 +22,11 @@ class Settings(ServiceSettings):
         default="postgresql:///lamplighter", description="PostgreSQL, as a libpq URL or key=value pairs."
     )
     postgres_timeout_seconds: float = Field(default=5.0, gt=0, description="After this a query counts as failed.")
+    migrate: bool = Field(
+        default=True,
+        description="Bring the database up to date at the start; false: wait for `python -m presence_core migrate`.",
+    )
+    migrate_wait_seconds: float = Field(default=60.0, ge=0, description="How long that command waits for PostgreSQL.")
     policy: Literal["open", "rules"] = Field(
         default="open", description="open: everybody may watch everybody. rules: whom XCAP documents allow."
     )

@@ -28,6 +28,10 @@ class Fenced(StoreError):
     """A shard of the batch has a newer owner (a higher epoch); nothing was saved."""
 
 
+class SchemaBehind(StoreError):
+    """The database lacks migrations that this release needs, and somebody else is to make them."""
+
+
 class WrongCluster(StoreError):
     """The database belongs to a cluster with another number of shards."""
 

@@ -2,8 +2,12 @@
 
 import sys
 
-from lamplighter_runtime.lifecycle import run_service
-from xcap_sync.service import build
+from lamplighter_runtime.signals import end_at_once
 
 if __name__ == "__main__":
+    # What follows takes a second to import, and a container may be stopped meanwhile.
+    end_at_once()
+    from lamplighter_runtime.lifecycle import run_service
+    from xcap_sync.service import build
+
     sys.exit(run_service(build))

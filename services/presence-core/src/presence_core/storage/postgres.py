@@ -12,11 +12,11 @@ import asyncpg
 
 from lamplighter_proto.documents import USAGES, Dialect
 from lamplighter_proto.ownership import shard_of
-from lamplighter_runtime.database import CONNECTION_ERRORS, load_migrations, load_queries, migrate
+from lamplighter_runtime.database import CONNECTION_ERRORS, applied, load_migrations, load_queries, migrate
 from presence_core.domain.documents import XcapDocument
 from presence_core.storage import rows
 from presence_core.storage.locked import LockedPresentity, locked, read
-from presence_core.store import Changes, Fenced, ShardRows, StoreAway, WrongCluster
+from presence_core.store import Changes, Fenced, SchemaBehind, ShardRows, StoreAway, WrongCluster
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
 
 _PACKAGE = "presence_core.storage"
+_MIGRATION_SECONDS = 600.0
+"""How long the migrations together, or waiting for those of another core, may take."""
+_CLOSE_SECONDS = 1.0
+"""How long the server has to say goodbye."""
 _AWAY = (
     *CONNECTION_ERRORS,
     TimeoutError,
@@ -42,9 +46,18 @@ async def _nothing(connection: Connection) -> None:
 class PostgresStore:
     """A Store over two connections, one that only saves and one for the rest, each made again when it breaks."""
 
-    def __init__(self, dsn: str, *, timeout: float, dialect: Dialect = "opensips", connections: int = 8) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        timeout: float,
+        dialect: Dialect = "opensips",
+        connections: int = 8,
+        migrate: bool = True,
+    ) -> None:
         self._dsn = dsn
         self._timeout = timeout
+        self._migrate = migrate
         self._usages = USAGES[dialect]
         self._sql = load_queries(_PACKAGE)
         self._connections: dict[str, Connection] = {}
@@ -82,13 +95,35 @@ class PostgresStore:
         self._saver = await connection.fetchrow(self._sql["get_backend"])
 
     async def open(self, shards: int) -> None:
-        """Bring the schema up to date; raise WrongCluster for another number of shards."""
+        """Bring the schema up to date or raise SchemaBehind; raise WrongCluster for another number of shards.
+
+        A schema with migrations of a later release is taken as it is: they only add (CONTRIBUTING.md).
+        """
+        known = load_migrations(_PACKAGE)
         async with self._connection("rest") as connection:
-            await migrate(connection, load_migrations(_PACKAGE))
+            done = await applied(connection)
+            missing = {number for number, _ in known} - done
+            if missing:
+                await self._bring_up_to_date(known, missing)
+            later = done - {number for number, _ in known}
+            if later:
+                logger.info("the schema is that of a later release", extra={"migrations": sorted(later)})
             await connection.execute(self._sql["set_shards"], shards)
             stored = await connection.fetchval(self._sql["get_shards"])
         if stored != shards:
             raise WrongCluster(f"this database was made for {stored} shards, not {shards}")
+
+    async def _bring_up_to_date(self, known: list[tuple[int, str]], missing: set[int]) -> None:
+        """Migrate on a connection of its own: a migration may take longer than any other query."""
+        if not self._migrate:
+            raise SchemaBehind(
+                f"the schema lacks the migrations {sorted(missing)}, which `python -m presence_core migrate` makes"
+            )
+        connection = await asyncpg.connect(self._dsn, timeout=self._timeout, command_timeout=_MIGRATION_SECONDS)
+        try:
+            await migrate(connection, known)
+        finally:
+            connection.terminate()
 
     async def claim(self, epochs: Mapping[int, int], owner: str) -> dict[int, int]:
         """Make `owner` the writer of shards; return the epoch of each."""
@@ -252,7 +287,7 @@ class PostgresStore:
         """Give back the connections."""
         for connection in self._connections.values():
             try:
-                await connection.close(timeout=self._timeout)
+                await connection.close(timeout=_CLOSE_SECONDS)
             except (*CONNECTION_ERRORS, TimeoutError):
                 connection.terminate()
         self._connections.clear()
