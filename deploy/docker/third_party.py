@@ -9,7 +9,9 @@ OURS = "lamplighter-"
 
 def requirements(folder: Path) -> list[str]:
     """Return the requirements of all `pyproject.toml` below `folder` that are not members themselves, sorted."""
-    return sorted({name for file in folder.rglob("pyproject.toml") for name in _needs(file) if not name.startswith(OURS)})
+    return sorted(
+        {name for file in folder.rglob("pyproject.toml") for name in _needs(file) if not name.startswith(OURS)}
+    )
 
 
 def _needs(file: Path) -> list[str]:
