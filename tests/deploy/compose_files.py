@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parents[2] / "deploy" / "compose"
 Value: TypeAlias = "dict[str, Value] | list[Value] | str | int | bool | None"
 Fields: TypeAlias = dict[str, Value]
 
-_VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^{}]*))?\}")
 
 
 class _Loader(yaml.SafeLoader):
@@ -73,8 +73,13 @@ def _filled(value: Value, environ: Mapping[str, str]) -> Value:
     if isinstance(value, list):
         return type(value)([_filled(one, environ) for one in value])
     if isinstance(value, str):
-        return _VARIABLE.sub(lambda found: _value(found, environ), value)
+        return _filled_text(value, environ)
     return value
+
+
+def _filled_text(text: str, environ: Mapping[str, str]) -> str:
+    filled = _VARIABLE.sub(lambda found: _value(found, environ), text)
+    return filled if filled == text else _filled_text(filled, environ)
 
 
 def _value(found: re.Match[str], environ: Mapping[str, str]) -> str:

@@ -130,6 +130,30 @@ def test_each_of_several_takes_a_port_of_a_range(service: str) -> None:
     assert all(re.fullmatch(r"127\.0\.0\.1:\d+-\d+:\d+(/udp|/tcp)?", port) for port in ports)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "advertised"),
+    [
+        ({}, "127.0.0.1:5060"),
+        ({"LAMPLIGHTER_SIP_PORT": "15060"}, "127.0.0.1:15060"),
+        ({"LAMPLIGHTER_SIP_HOST": "192.0.2.1"}, "192.0.2.1:5060"),
+        ({"LAMPLIGHTER_SIP_ADVERTISE": "sip.example.com:5060"}, "sip.example.com:5060"),
+    ],
+)
+def test_edge_advertises_what_is_published(chosen: dict[str, str], advertised: str) -> None:
+    found = environment(read(environ=chosen)["sip-edge"])
+
+    assert found["SIP_EDGE_ADVERTISE"] == advertised
+
+
+def test_edge_on_the_network_of_the_machine_is_heard_there_alone() -> None:
+    edge = read("edge-on-host.yaml")["sip-edge"]
+
+    found = EdgeSettings.load(environment(edge))
+    assert edge["network_mode"] == "host"
+    assert edge["ports"] == []
+    assert (found.listen, found.advertise, found.http_host) == (("127.0.0.1:5060",), (), "127.0.0.1")
+
+
 def test_ports_are_published_to_this_machine_only_and_can_be_chosen() -> None:
     chosen = {"LAMPLIGHTER_SIP_PORT": "15060", "LAMPLIGHTER_HTTP_PORT": "18080"}
 
