@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
+from itertools import count
 
 from event_packages.registry import discover
 from lamplighter_proto import FrameCodec, Notify, Outcome, Received, Send, Target, encode_frame, subjects
 from lamplighter_proto.commands import Command
+from lamplighter_proto.ownership import shard_of
 from lamplighter_runtime.bus import MemoryBus
 from lamplighter_runtime.metrics import Registry
 from notifier.service import Worker
 from notifier.settings import Settings
 from presence_core.testing import Core, FakeDirectory, GatedStore, etag
-from presence_core.testing_commands import Commands, dialog
+from presence_core.testing_commands import ALICE, Commands, dialog
 from presence_core.testing_rules import EVERYTHING, handled, pidf, put_rules
 from sip.message import parse
 from sip_edge.testing import Bench, request
@@ -133,8 +135,8 @@ async def _core_publish(watchers: int = 1, elsewhere: int = 0, **settings: str) 
             put_rules(core, handled("allow", "sip:w0@example.com", provides=EVERYTHING))
         commands = Commands()
         tag = etag((await core.ask(commands.pidf(BODY)))[0])
-        await _watch(core, commands, elsewhere, "sip:carol@example.com")
-        await _watch(core, commands, watchers, "sip:alice@example.com")
+        await _watch(core, commands, elsewhere, _neighbour())
+        await _watch(core, commands, watchers, ALICE)
         before = len(core.targets)
 
         async def operation(number: int) -> None:
@@ -148,6 +150,12 @@ async def _core_publish(watchers: int = 1, elsewhere: int = 0, **settings: str) 
         cost = await cost_of(operation)
         assert len(core.targets) - before == 2 * TIMES * watchers
         return cost
+
+
+def _neighbour() -> str:
+    """Return another presentity of the same shard."""
+    names = (f"sip:c{number}@example.com" for number in count())
+    return next(name for name in names if shard_of(name, 64) == shard_of(ALICE, 64))
 
 
 async def core_publish() -> Cost:
@@ -212,7 +220,7 @@ async def notifier_notify() -> Cost:
 def _notify(number: int) -> Notify:
     target = Target(
         shard=3,
-        presentity="sip:alice@example.com",
+        presentity=ALICE,
         dialog=dialog("tag"),
         cseq=number + 1,
         version=number,
