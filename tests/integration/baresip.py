@@ -11,7 +11,8 @@ from pathlib import Path
 
 from .load import Json
 from .programs import program
-from .system import System, free_port, until
+from .served import until
+from .system import System, free_port
 from .wires import HOST
 
 # Without mwi: that of baresip 1.0.0 asks again without a pause when it is refused (489).

@@ -12,7 +12,8 @@ import httpx
 
 from lamplighter_cli.embedded.nats import program
 
-from .system import free_port, until
+from .served import until
+from .system import free_port
 from .wires import HOST
 
 SERVERS = 3

@@ -12,6 +12,7 @@ import pytest
 from .agent import Agent, new_token
 from .load import Run
 from .programs import program
+from .served import Door, Served
 from .system import QUICK, System
 from .wires import open_wire
 
@@ -24,7 +25,7 @@ Presload: TypeAlias = Callable[..., Run]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark everything here; what disturbs a system comes last."""
     for item in items:
-        if HERE in item.path.parents:
+        if HERE in item.path.parents and HERE / "compose" not in item.path.parents:
             item.add_marker(pytest.mark.integration)
 
 
@@ -68,7 +69,7 @@ def transport(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def agents(system: System, transport: str) -> AsyncIterator[Agents]:
+async def agents(system: Served, transport: str) -> AsyncIterator[Agents]:
     """Return a maker of agents, each with an AOR that no other test has."""
     made: list[Agent] = []
 
@@ -111,12 +112,12 @@ def presload_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def presload(presload_program: Path) -> Iterator[Presload]:
+def presload(presload_program: Path, tmp_path: Path) -> Iterator[Presload]:
     """Return a starter of presload runs."""
     runs: list[Run] = []
 
-    def start(system: System, *arguments: str) -> Run:
-        runs.append(Run(presload_program, system, list(arguments)))
+    def start(door: Door, *arguments: str) -> Run:
+        runs.append(Run(presload_program, door, list(arguments), tmp_path / f"presload-{len(runs)}.json"))
         return runs[-1]
 
     yield start

@@ -10,7 +10,8 @@ from typing import IO
 
 import httpx
 
-from .system import START_SECONDS, STOP_SECONDS, System, free_port, until
+from .served import until
+from .system import START_SECONDS, STOP_SECONDS, System, free_port
 from .wires import HOST
 
 

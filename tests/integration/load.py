@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from .system import System
+from .served import Door
+from .wires import HOST
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
@@ -32,12 +33,13 @@ class Verdict:
 class Run:
     """A run that goes on while the test does other things."""
 
-    def __init__(self, program: Path, system: System, arguments: list[str]) -> None:
-        self._json = system.data / "presload.json"
-        self._json.unlink(missing_ok=True)
+    def __init__(self, program: Path, door: Door, arguments: list[str], figures: Path) -> None:
+        self._json = figures
         command, *options = arguments
+        host, port = door.sip
+        options += ["--json", str(figures), "-q", *([] if host == HOST else ["--allow-private"])]
         self._process = subprocess.Popen(
-            [str(program), command, system.target, *options, "--json", str(self._json), "-q"],
+            [str(program), command, f"{host}:{port}", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

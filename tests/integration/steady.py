@@ -14,9 +14,9 @@ from .agent import Agent, NoAnswer
 from .conftest import close_all, unique
 from .documents import numbered
 from .publication import Publication
-from .system import System
+from .served import Door
 from .watch import Watch
-from .wires import open_wire
+from .wires import Address, open_wire
 
 ATTEMPT_SECONDS = 8.0
 """Longer than an edge waits for a core."""
@@ -96,21 +96,26 @@ class Crowd:
         self._stop = asyncio.Event()
 
     @classmethod
-    async def gather(cls, system: System, pairs: int = 3) -> "Crowd":
+    async def gather(cls, door: Door, pairs: int = 3, transports: tuple[str, ...] = ("udp", "tcp")) -> "Crowd":
         """Return a crowd that has subscribed and published once."""
         crowd = cls()
-        for transport in ("udp", "tcp") * pairs:
-            agent = Agent(await open_wire(transport, system.sip), unique("publisher"))
+        for transport in transports * pairs:
+            agent = Agent(await open_wire(transport, door.sip), unique("publisher"))
             crowd._agents.append(agent)
             crowd.publishers.append(Publisher(agent))
-        for transport in ("udp", "tcp"):
-            agent = Agent(await open_wire(transport, system.sip), unique("watcher"))
+        for transport in transports:
+            agent = Agent(await open_wire(transport, door.sip), unique("watcher"))
             crowd._agents.append(agent)
             crowd.watchers += [Watcher(agent, publisher.agent.aor) for publisher in crowd.publishers]
         async with asyncio.timeout(GATHER_SECONDS):
             await asyncio.gather(*(watcher.refresh() for watcher in crowd.watchers))
             await asyncio.gather(*(publisher.next() for publisher in crowd.publishers))
         return crowd
+
+    def move(self, server: Address) -> None:
+        """Let everybody find the server at another address from now on."""
+        for agent in self._agents:
+            agent.wire.server = server
 
     def begin(self) -> None:
         """Let everybody publish and refresh until `finish`."""

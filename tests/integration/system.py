@@ -7,22 +7,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-
-import httpx
 
 from lamplighter_cli import ports
 from lamplighter_cli.embedded.postgres import Postgres
 
+from .served import PORTS, Served, until
 from .wires import HOST, Address
 
 READY_LINE = "lamplighter ready"
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
-HTTP_PORTS = {"presence-core": 0, "sip-edge": 1, "notifier": 2, "xcap-sync": 3}
-"""Each service's HTTP port, counted from that of `--http`."""
 PHONES = "phones.test"
 """The domain whose users' presence tells of their calls."""
 QUICK = {
@@ -34,7 +30,7 @@ QUICK = {
 """Settings by which tests need not wait for a minute."""
 
 
-class System:
+class System(Served):
     """A running system. `environment` holds settings of services beside those of the command line."""
 
     def __init__(self, environment: Mapping[str, str] = QUICK, arguments: tuple[str, ...] = ()) -> None:
@@ -45,18 +41,13 @@ class System:
         self.environment = dict(environment)
         self._arguments = arguments
         self.sip: Address = (HOST, free_port())
-        self.http_port = free_block(len(HTTP_PORTS))
+        self.http_port = free_block(len(PORTS))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def dsn(self) -> str:
         """Return the URL of its database."""
         return Postgres(self.data / "data").dsn
-
-    @property
-    def target(self) -> str:
-        """Return where SIP is answered, `host:port`."""
-        return f"{self.sip[0]}:{self.sip[1]}"
 
     def start(self) -> "System":
         """Start it and wait for the line that says so."""
@@ -128,49 +119,15 @@ class System:
 
     def url(self, service: str, path: str) -> str:
         """Return the address of a service's HTTP endpoint."""
-        return f"http://{HOST}:{self.http_port + HTTP_PORTS[service]}{path}"
+        return f"http://{HOST}:{self.http_port + list(PORTS).index(service)}{path}"
 
-    def get(self, service: str, path: str) -> httpx.Response:
-        """Ask a service, and whom it sends us to."""
-        return httpx.get(self.url(service, path), timeout=5.0, follow_redirects=True)
-
-    def subscriptions(self, presentity: str) -> list[dict[str, str | int | bool]]:
-        """Return the subscriptions to a presentity as the core shows them."""
-        listed: list[dict[str, str | int | bool]] = self.get(
-            "presence-core", f"/subscriptions?presentity={presentity}"
-        ).json()
-        return listed
-
-    def until(self, condition: Callable[[], bool], complaint: str, timeout: float = 10.0) -> None:
-        """Wait until a condition holds; AssertionError with the end of the log after `timeout` seconds."""
-        until(condition, timeout, lambda: f"{complaint}\n{self.tail()}")
-
-    def readiness(self) -> dict[str, str]:
-        """Return what /readyz of each service says."""
-        return {service: self._readiness(service) for service in HTTP_PORTS}
-
-    def _readiness(self, service: str) -> str:
-        try:
-            response = self.get(service, "/readyz")
-        except httpx.HTTPError as error:
-            return repr(error)
-        return "ready" if response.status_code == 200 else response.text
-
-    def ready(self) -> bool:
-        """Return whether every service is."""
-        return all(answer == "ready" for answer in self.readiness().values())
+    def seen(self, local: Address) -> Address:
+        """Return where the edge sees a client: where it is."""
+        return local
 
     def tail(self, length: int = 6000) -> str:
         """Return the end of the log."""
         return self.log.read_bytes()[-length:].decode(errors="replace") if self.log.exists() else ""
-
-
-def until(condition: Callable[[], bool], timeout: float, complaint: Callable[[], str]) -> None:
-    """Wait until a condition holds; AssertionError with the complaint after `timeout` seconds."""
-    end = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < end, complaint()
-        time.sleep(0.05)
 
 
 def free_port() -> int:

@@ -12,7 +12,7 @@ from .agent import Agent, new_branch
 from .conftest import Agents, over_tcp, over_udp
 from .documents import PIDF_TYPE, pidf
 from .publication import Publication
-from .system import System
+from .served import Served
 from .wires import TcpWire
 
 SERVER = "sip:example.test"
@@ -118,7 +118,7 @@ async def test_too_many_headers_are_refused(agents: Agents) -> None:
 
 
 @over_udp
-async def test_garbage_over_udp_is_dropped_and_counted(system: System, agents: Agents) -> None:
+async def test_garbage_over_udp_is_dropped_and_counted(system: Served, agents: Agents) -> None:
     alice = await agents("alice")
     chance = random.Random(4475)
 

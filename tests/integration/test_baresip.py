@@ -7,7 +7,8 @@ import pytest
 
 from .baresip import Baresip
 from .conftest import running, unique
-from .system import QUICK, System, until
+from .served import until
+from .system import QUICK, System
 
 pytestmark = pytest.mark.client
 LIFETIME = 6

@@ -3,7 +3,7 @@
 import pytest
 
 from .conftest import Presload
-from .system import System
+from .served import Served
 
 RUNS = {
     "publish": ("publish", "-P", "200", "-W", "3", "--seconds", "8"),
@@ -19,7 +19,7 @@ RUNS = {
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_load_is_served_without_loss(system: System, presload: Presload, name: str) -> None:
+def test_load_is_served_without_loss(system: Served, presload: Presload, name: str) -> None:
     verdict = presload(system, *RUNS[name], "--strict").verdict()
 
     assert verdict.status == 0, verdict.text

@@ -9,8 +9,8 @@ from .agent import Agent
 from .conftest import close_all, unique
 from .documents import numbered
 from .publication import Publication
-from .relay import Relay
-from .system import System
+from .relay import Relay, Weather
+from .served import Served
 from .watch import Watch
 from .wires import UdpWire
 
@@ -24,17 +24,17 @@ PATIENCE = 32.0
 
 
 @pytest.fixture
-async def relay(system: System) -> AsyncIterator[Relay]:
+async def relay(system: Served) -> AsyncIterator[Relay]:
     """Run a bad network before the edge."""
-    relay = await Relay.open(system.sip, loss=LOSS, seed=SEED)
+    relay = await Relay.open(system.sip, Weather(loss=LOSS), SEED)
     yield relay
     relay.close()
     await asyncio.sleep(0)
 
 
 async def test_loss_of_datagrams_loses_no_state(relay: Relay) -> None:
-    publishers = [Agent(await UdpWire.open(relay.address), unique(f"p{number}")) for number in range(PRESENTITIES)]
-    watchers = [Agent(await UdpWire.open(relay.address), unique(f"w{number}")) for number in range(WATCHERS)]
+    publishers = [Agent(await UdpWire.open(relay.sip), unique(f"p{number}")) for number in range(PRESENTITIES)]
+    watchers = [Agent(await UdpWire.open(relay.sip), unique(f"w{number}")) for number in range(WATCHERS)]
     watches = [watcher.watch(publisher.aor) for watcher in watchers for publisher in publishers]
     await asyncio.gather(*(watch.subscribe(timeout=PATIENCE) for watch in watches))
 
@@ -43,7 +43,7 @@ async def test_loss_of_datagrams_loses_no_state(relay: Relay) -> None:
 
     for watch in watches:
         assert watch.steps == sorted(watch.steps), watch
-    assert relay.lost > LOSS * relay.passed / 2, "the relay lost nothing"
+    assert relay.fates.lost > LOSS * relay.fates.passed / 2, "the relay lost nothing"
     assert sum(watch.repeats for watch in watches) > 0, "no answer of a watcher was lost"
     await asyncio.gather(*(_end(watch) for watch in watches))
     await close_all([*publishers, *watchers])

@@ -13,8 +13,9 @@ from lamplighter_runtime.nats_bus import NatsBus
 from .brokers import Cluster, Server, cluster
 from .conftest import Presload, running
 from .cores import owners
+from .served import until
 from .steady import Crowd
-from .system import System, until
+from .system import System
 from .test_faults_services import nothing_lost
 
 pytestmark = pytest.mark.faults

@@ -6,7 +6,7 @@ from .conftest import Agents
 from .documents import numbered, pidf
 from .privacy import is_neutral
 from .publication import Publication
-from .system import System
+from .served import Served
 
 ETAG_BITS = 128
 
@@ -132,7 +132,7 @@ async def test_publication_refreshed_in_time_lives_on(agents: Agents) -> None:
     assert watch.last.step == 1
 
 
-async def test_publish_is_shown_to_operators(agents: Agents, system: System) -> None:
+async def test_publish_is_shown_to_operators(agents: Agents, system: Served) -> None:
     alice = await agents("alice")
     tag = await Publication(alice, alice.aor).accepted(numbered(alice.aor, 7))
 

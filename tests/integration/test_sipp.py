@@ -8,8 +8,9 @@ import pytest
 
 from .agent import new_token
 from .programs import program
-from .system import System, free_port
-from .wires import HOST
+from .served import Served
+from .system import free_port
+from .wires import local_host
 
 pytestmark = pytest.mark.client
 SCENARIOS = Path(__file__).parent / "sipp"
@@ -18,13 +19,13 @@ Starter = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def sipp(system: System, tmp_path: Path) -> Iterator[Starter]:
+def sipp(system: Served, tmp_path: Path) -> Iterator[Starter]:
     """Return a starter of SIPp scenarios, each of one call."""
     path = program("sipp", "sip-tester")
     started: list[subprocess.Popen[str]] = []
 
     def start(scenario: str, presentity: str, transport: str) -> "subprocess.Popen[str]":
-        own = ["-i", HOST, "-p", str(free_port()), "-t", {"udp": "u1", "tcp": "t1"}[transport]]
+        own = ["-i", local_host(system.sip), "-p", str(free_port()), "-t", {"udp": "u1", "tcp": "t1"}[transport]]
         call = ["-m", "1", "-s", presentity, "-timeout", f"{SECONDS}s", "-timeout_error", "-recv_timeout", "8000"]
         command = [path, "-sf", str(SCENARIOS / f"{scenario}.xml"), *own, *call, "-nostdin", "-trace_err", "-trace_msg"]
         started.append(
@@ -51,7 +52,7 @@ def test_sipp_publishes_changes_refreshes_removes(sipp: Starter, tmp_path: Path,
     succeeds(sipp("publish-life", f"sipp-{new_token()}", transport), tmp_path)
 
 
-def test_sipp_watches_what_sipp_publishes(sipp: Starter, tmp_path: Path, system: System, transport: str) -> None:
+def test_sipp_watches_what_sipp_publishes(sipp: Starter, tmp_path: Path, system: Served, transport: str) -> None:
     presentity = f"sipp-{new_token()}"
     watch = sipp("watch", presentity, transport)
     until_watched(system, f"sip:{presentity}@example.test")
@@ -62,7 +63,7 @@ def test_sipp_watches_what_sipp_publishes(sipp: Starter, tmp_path: Path, system:
     succeeds(watch, tmp_path)
 
 
-def until_watched(system: System, presentity: str) -> None:
+def until_watched(system: Served, presentity: str) -> None:
     """Wait until a watcher of the presentity has confirmed what it was told first."""
     system.until(
         lambda: [one["up_to_date"] for one in system.subscriptions(presentity)] == [True],

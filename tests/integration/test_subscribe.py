@@ -8,7 +8,8 @@ from .conftest import Agents
 from .documents import PIDF_TYPE, numbered
 from .privacy import is_neutral
 from .publication import Publication
-from .system import QUICK, System
+from .served import Served
+from .system import QUICK
 from .watch import accept
 
 LEAST = int(QUICK["PRESENCE_CORE_SUBSCRIPTION_EXPIRES_MIN_SECONDS"])
@@ -57,7 +58,7 @@ async def test_subscribe_refresh_is_told_the_state_again_and_lives_longer(agents
     assert told.state.expires > 800
 
 
-async def test_subscribe_fetch_is_told_once_and_is_over(agents: Agents, system: System) -> None:
+async def test_subscribe_fetch_is_told_once_and_is_over(agents: Agents, system: Served) -> None:
     alice, bob = await agents("alice"), await agents("bob")
     publication = Publication(alice, alice.aor)
     await publication.accepted(numbered(alice.aor, 1))
@@ -195,7 +196,7 @@ async def test_subscribe_many_watchers_all_end_in_the_last_state(agents: Agents)
     assert all(watch.steps == sorted(watch.steps) for watch in watches)
 
 
-async def test_subscription_is_shown_to_operators(agents: Agents, system: System) -> None:
+async def test_subscription_is_shown_to_operators(agents: Agents, system: Served) -> None:
     alice, bob = await agents("alice"), await agents("bob")
     watch = await bob.watch(alice.aor).active()
 

@@ -1,6 +1,7 @@
 """Sockets of a scripted agent: UDP and TCP, each with what went over it."""
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol, cast
@@ -44,6 +45,14 @@ def ignore(data: bytes) -> None:
     """Take a message before anybody listens."""
 
 
+def local_host(server: Address) -> str:
+    """Return the address of ours that the server can answer to: the one that routes there go out by."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(server)
+        host: str = probe.getsockname()[0]
+        return host
+
+
 class UdpWire(asyncio.DatagramProtocol):
     """A UDP socket; `server` is where requests go, answers go there too."""
 
@@ -59,7 +68,8 @@ class UdpWire(asyncio.DatagramProtocol):
     @classmethod
     async def open(cls, server: Address) -> "UdpWire":
         loop = asyncio.get_running_loop()
-        _, wire = await loop.create_datagram_endpoint(lambda: cls(server), local_addr=(HOST, 0))
+        local = (local_host(server), 0)
+        _, wire = await loop.create_datagram_endpoint(lambda: cls(server), local_addr=local)
         return wire
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -128,7 +138,8 @@ class TcpWire:
     @classmethod
     async def open(cls, server: Address) -> "TcpWire":
         wire = cls(server)
-        wire._listener = await asyncio.get_running_loop().create_server(lambda: _Stream(wire), HOST, 0)
+        loop = asyncio.get_running_loop()
+        wire._listener = await loop.create_server(lambda: _Stream(wire), local_host(server), 0)
         wire.local = wire._listener.sockets[0].getsockname()[:2]
         await wire._connect()
         return wire
