@@ -10,7 +10,20 @@ import pytest
 from lamplighter_proto import FrameCodec, Notify, Outcome, Received, Send, subjects
 from lamplighter_runtime.metrics import Registry
 from lamplighter_runtime.nats_bus import NatsBus
-from lamplighter_runtime.testing import DEADLINE_SECONDS, eventually, free_port, get, nats, readiness, running, service
+from lamplighter_runtime.testing import (
+    DEADLINE_SECONDS,
+    END_SECONDS,
+    UNREACHABLE,
+    ended,
+    eventually,
+    free_port,
+    get,
+    nats,
+    readiness,
+    running,
+    service,
+    unreachable,
+)
 
 READY = (200, {"bus": True, "directory": True, "serving": True})
 
@@ -21,6 +34,18 @@ def test_process_with_a_variable_that_nobody_knows_refuses_to_start_and_says_so(
 
     assert process.returncode == 2
     assert errors == "NOTIFIER_TYPO: unknown variable\n"
+
+
+@pytest.mark.parametrize("kind", UNREACHABLE)
+def test_process_that_waits_for_nats_is_not_ready_and_ends_soon(kind: str) -> None:
+    port = free_port()
+    with unreachable(kind) as away:
+        environ = {"NOTIFIER_HTTP_PORT": str(port), "NOTIFIER_NATS_URL": f"nats://127.0.0.1:{away}"}
+        with running(*service("notifier"), **environ) as process:
+            assert eventually(lambda: readiness(port) == (503, {"bus": False, "directory": False, "serving": False}))
+            code, seconds, errors = ended(process)
+
+    assert (code, seconds < END_SECONDS) == (0, True), errors
 
 
 @pytest.mark.integration

@@ -13,9 +13,23 @@ from lamplighter_proto.ownership import ShardTable
 from lamplighter_runtime.membership import Directory, claimed
 from lamplighter_runtime.metrics import Registry
 from lamplighter_runtime.nats_bus import NatsBus
-from lamplighter_runtime.testing import DEADLINE_SECONDS, eventually, free_port, get, nats, readiness, running, service
+from lamplighter_runtime.testing import (
+    DEADLINE_SECONDS,
+    END_SECONDS,
+    UNREACHABLE,
+    ended,
+    eventually,
+    free_port,
+    get,
+    nats,
+    readiness,
+    running,
+    service,
+    unreachable,
+)
 from sip_edge.testing import ScriptedCore, ok, read_response, request
 
+DRAINING = (503, {"bus": True, "directory": True, "sockets": False, "running": False})
 READY = (200, {"bus": True, "directory": True, "sockets": True})
 PUBLISH = request("PUBLISH", headers=("Event: presence",))
 
@@ -26,6 +40,39 @@ def test_process_with_a_variable_that_nobody_knows_refuses_to_start_and_says_so(
 
     assert process.returncode == 2
     assert errors == "SIP_EDGE_TYPO: unknown variable\n"
+
+
+@pytest.mark.parametrize("kind", UNREACHABLE)
+def test_process_that_waits_for_nats_is_not_ready_and_ends_soon(kind: str) -> None:
+    port = free_port()
+    with unreachable(kind) as away:
+        environ = {"SIP_EDGE_HTTP_PORT": str(port), "SIP_EDGE_NATS_URL": f"nats://127.0.0.1:{away}"}
+        with running(*service("sip_edge"), **environ) as process:
+            assert eventually(lambda: readiness(port) == (503, {"bus": False, "directory": False, "sockets": False}))
+            code, seconds, errors = ended(process)
+
+    assert (code, seconds < END_SECONDS) == (0, True), errors
+
+
+@pytest.mark.integration
+def test_process_that_drains_is_not_ready(tmp_path: Path) -> None:
+    port, nats_port, sip_port = free_port(), free_port(), free_port()
+    environ = {
+        "SIP_EDGE_HTTP_PORT": str(port),
+        "SIP_EDGE_NATS_URL": f"nats://127.0.0.1:{nats_port}",
+        "SIP_EDGE_LISTEN": f"127.0.0.1:{sip_port}",
+    }
+
+    with running(*nats(nats_port, tmp_path)), running(*service("sip_edge"), **environ) as process:
+        assert eventually(lambda: readiness(port) == READY)
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as client:
+            client.sendto(PUBLISH, ("127.0.0.1", sip_port))
+            assert eventually(lambda: "presence_sip_edge_pending_requests 1.0" in get(port, "/metrics")[1])
+            process.send_signal(signal.SIGTERM)
+            assert eventually(lambda: readiness(port) == DRAINING)
+            process.communicate(timeout=60)
+
+    assert process.returncode == 0
 
 
 @pytest.mark.integration

@@ -1,6 +1,7 @@
 """A service's process as an operator meets it: for tests alone."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from urllib.request import urlopen
 
 NATS_SERVER = Path(sys.executable).with_name("nats-server")
 DEADLINE_SECONDS = 20.0
+END_SECONDS = 3.0
+"""How soon a process that only waits ends when it is asked to."""
 _TRANSPORT = (URLError, OSError)
 
 
@@ -30,6 +33,27 @@ def running(*command: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
+
+
+@contextmanager
+def unreachable(kind: str) -> Iterator[int]:
+    """Lend a port where nothing answers: of nobody (`closed`), or of one who takes connections only (`silent`)."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        if kind == "closed":
+            server.close()
+        yield port
+
+
+UNREACHABLE = ("closed", "silent")
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, float, str]:
+    """Send SIGTERM; return the exit code, how many seconds it took and what was logged."""
+    begin = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    return process.returncode, time.monotonic() - begin, errors
 
 
 def service(module: str) -> tuple[str, ...]:

@@ -43,6 +43,8 @@ class Migration:
                 if str(error) != said:
                     logger.warning("waiting for PostgreSQL", extra={"error": str(error)})
                 said = str(error)
-            except (WrongCluster, asyncpg.PostgresError) as error:
+            except WrongCluster as error:
                 raise StartError(str(error)) from error
+            except asyncpg.PostgresError as error:
+                raise StartError(f"PostgreSQL refuses: {error}") from error
             await asyncio.sleep(RETRY_SECONDS)

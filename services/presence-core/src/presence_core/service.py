@@ -37,7 +37,7 @@ class PresenceCore:
         self.registry = Registry()
         self.packages = discover()
         self.metrics = Metrics(self.registry)
-        self.app = create_app("Lamplighter presence-core", self.registry, self._readiness)
+        self.app = create_app("Lamplighter presence-core", self.registry, self.readiness)
         self.store = PostgresStore(
             self.settings.postgres_dsn,
             timeout=self.settings.postgres_timeout_seconds,
@@ -53,7 +53,8 @@ class PresenceCore:
         add_routes(self.app, self)
         add_explain_routes(self.app, self)
 
-    def _readiness(self) -> dict[str, bool]:
+    def readiness(self) -> dict[str, bool]:
+        """Return what must hold for work to be sent here."""
         serving = self.core.shards.ready() if self.core and self._seen else {"database": False, "shards": False}
         return {
             "bus": self.bus is not None and self.bus.connected,
@@ -71,7 +72,7 @@ class PresenceCore:
         directory = self.directory = Directory(
             bus.nc, lease_seconds=settings.lease_seconds, replicas=settings.nats_replicas
         )
-        directory.on_members(self._look_for_us)
+        directory.on_members(self.look_for_us)
         if not await unless_stopped(stop, self._prepared(directory)):
             return await self._close(bus, directory)
         core = self.core = assemble(
@@ -80,7 +81,8 @@ class PresenceCore:
         self._gauges(core)
         await self._serve(bus, directory, core, stop)
 
-    def _look_for_us(self) -> None:
+    def look_for_us(self) -> None:
+        """Take note whether the directory shows us as alive."""
         assert self.directory is not None
         self._seen = self._seen or self.settings.instance in self.directory.view.alive(SERVICE)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import secrets
 import signal
 from collections.abc import Callable
@@ -300,3 +301,13 @@ async def test_longest_names_fit_the_indexes(
 
     rows = await postgres_store.load([3])
     assert (len(rows.publications), len(rows.subscriptions), len(rows.contacts)) == (1, 1, 1)
+
+
+def test_migrations_only_add_so_that_the_release_before_still_runs() -> None:
+    takes_away = re.compile(r"\b(DROP|RENAME|TRUNCATE|DELETE)\b|\bALTER COLUMN\b|\bSET NOT NULL\b", re.IGNORECASE)
+    demands = re.compile(r"^\s*ADD COLUMN(?!.*DEFAULT).*NOT NULL", re.IGNORECASE | re.MULTILINE)
+
+    for number, sql in load_migrations("presence_core.storage"):
+        code = re.sub(r"--.*|CREATE TRIGGER.*", "", sql)
+        assert not takes_away.findall(code), number
+        assert not demands.findall(code), number
