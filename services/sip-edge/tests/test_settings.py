@@ -29,6 +29,8 @@ def test_settings_with_an_empty_list_of_trusted_networks_trust_nobody() -> None:
         ({"SIP_EDGE_LISTEN": ""}, "SIP_EDGE_LISTEN"),
         ({"SIP_EDGE_LISTEN": "0.0.0.0:5060"}, "advertise"),
         ({"SIP_EDGE_LISTEN": "h:1,h:2,h:3", "SIP_EDGE_ADVERTISE": "a:1,b:2"}, "advertise"),
+        ({"SIP_EDGE_ADVERTISE": "0.0.0.0:5060"}, "SIP_EDGE_ADVERTISE"),
+        ({"SIP_EDGE_ADVERTISE": "two words:5060"}, "SIP_EDGE_ADVERTISE"),
         ({"SIP_EDGE_TRUSTED": "192.0.2.0/24, proxy"}, "SIP_EDGE_TRUSTED"),
         ({"SIP_EDGE_DRAIN_SECONDS": "20"}, "drain_seconds"),
         ({"SIP_EDGE_LISTENS": "h:1"}, "SIP_EDGE_LISTENS"),

@@ -3,6 +3,9 @@
 from functools import lru_cache
 from ipaddress import ip_address
 
+from sip.errors import ParseError
+from sip.uri import canonical_host, split_host_port
+
 Address = tuple[str, int]
 """Host and port; an IPv6 host without brackets, as sockets want it."""
 Peer = tuple[str, int] | tuple[str, int, int, int]
@@ -20,6 +23,24 @@ def read_address(text: str) -> Address:
     if not host or ":" in host or "[" in host:
         raise ValueError(f"not host:port (an IPv6 host needs brackets): {text!r}")
     return host, int(port)
+
+
+def check_advertised(text: str) -> str:
+    """Return an address that may stand in Via and Contact; ValueError when no client could make use of it."""
+    host, _ = read_address(text)
+    if is_wildcard(host):
+        raise ValueError(f"clients cannot send to every address: {text!r}")
+    try:
+        split_host_port(text)
+    except ParseError as error:
+        raise ValueError(f"no host of a SIP URI (RFC 3261 §25.1): {text!r}") from error
+    return text
+
+
+def canonical(host: str) -> str:
+    """Return the one spelling of a host that is written without brackets, and without the zone of an IPv6 address."""
+    host = host.partition("%")[0]
+    return canonical_host(f"[{host}]").strip("[]") if is_ipv6(host) else canonical_host(host)
 
 
 def write_address(peer: Peer) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sip_edge.addresses import Address, read_address, write_address
+from sip_edge.addresses import Address, canonical, read_address, write_address
 
 DEFAULT_PORT = 5060
 
@@ -37,6 +37,6 @@ def place_at(bound: Address, index: int, advertise: Sequence[str]) -> Place:
 
 
 def own_addresses(places: Iterable[Place]) -> frozenset[Address]:
-    """Return every address that means this edge, host names in lower case."""
+    """Return every address that means this edge, each host in its one spelling."""
     texts = [text for place in places for text in (place.local, place.advertised)]
-    return frozenset((host.lower(), port) for host, port in map(read_address, texts))
+    return frozenset((canonical(host), port) for host, port in map(read_address, texts))

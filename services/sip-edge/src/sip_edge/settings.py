@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from lamplighter_runtime.settings import HttpPort, ServiceSettings
-from sip_edge.addresses import is_wildcard, read_address
+from sip_edge.addresses import check_advertised, is_wildcard, read_address
 from sip_edge.sources import read_networks
 
 
@@ -14,6 +14,10 @@ def _addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
     for text in texts:
         read_address(text)
     return texts
+
+
+def _advertised(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(check_advertised, texts))
 
 
 def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -26,6 +30,7 @@ def _lower(names: Iterable[str]) -> tuple[str, ...]:
 
 
 Addresses = Annotated[tuple[str, ...], AfterValidator(_addresses)]
+Advertised = Annotated[tuple[str, ...], AfterValidator(_advertised)]
 Networks = Annotated[tuple[str, ...], AfterValidator(_networks)]
 Domains = Annotated[tuple[str, ...], AfterValidator(_lower)]
 
@@ -41,9 +46,10 @@ class Settings(ServiceSettings):
         min_length=1,
         description="Addresses for SIP over UDP and TCP, `host:port` with commas between; port 0 takes a free one.",
     )
-    advertise: Addresses = Field(
+    advertise: Advertised = Field(
         default=(),
-        description="`host:port` by which clients reach us, one for each listen address or one for all; empty: those.",
+        description="`host:port` by which clients reach us, as Via and Contact say, one for each listen address or one "
+        "for all; empty: those. The host may be a name; port 0 is the listening one.",
     )
     domains: Domains = Field(default=(), description="Domains that are served; empty: every one.")
     registrar: bool = Field(default=False, description="Answer REGISTER.")

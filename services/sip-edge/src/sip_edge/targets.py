@@ -9,7 +9,7 @@ from functools import lru_cache
 from lamplighter_proto.ownership import shard_of
 from sip.errors import ParseError
 from sip.uri import SipUri, TelUri, canonical_aor, parse_uri
-from sip_edge.addresses import Address
+from sip_edge.addresses import Address, canonical
 from sip_edge.places import DEFAULT_PORT
 from sip_edge.refusals import BadRequest, UnsupportedUriScheme
 
@@ -66,4 +66,4 @@ class Targets:
         return parsed.host.lower() in self._domains or self._is_this_edge(parsed)
 
     def _is_this_edge(self, uri: SipUri) -> bool:
-        return (uri.host.lower().strip("[]"), uri.port or DEFAULT_PORT) in self._own
+        return (canonical(uri.host.strip("[]")), uri.port or DEFAULT_PORT) in self._own
