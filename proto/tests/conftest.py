@@ -154,6 +154,7 @@ SAMPLES: tuple[Message, ...] = (
         next_hop="192.0.2.9:5062",
         local_tag="tag",
         cseq=12,
+        again=True,
     ),
     Received(branch="z9hG4bK776", status=489, packet=BODY),
     Outcome(shard=17, presentity="sip:alice@example.com", local_tag="t", cseq=2, status=503, retry_after=30),

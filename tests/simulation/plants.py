@@ -43,7 +43,7 @@ _PLANTS: dict[str, tuple[object, str, object]] = {
     "repeats": (presentity, "_find_repeat", lambda publications, transaction: None),
     "silence": (Teller, "sweep", lambda self, shard, now: None),
     "unread-rules": (XcapDocuments, "on_refreshes", _confirm_unread),
-    "order": (DialogOrder, "passes", lambda self, local_tag, cseq, now: True),
+    "order": (DialogOrder, "passes", lambda self, local_tag, cseq, again, now: True),
     "surplus": (Claims, "surplus", lambda self: set()),
 }
 PLANTS = tuple(_PLANTS)

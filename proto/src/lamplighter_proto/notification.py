@@ -66,6 +66,8 @@ class Send(Message, frozen=True, tag="send"):
     local_tag: str = ""
     """Names the dialog."""
     cseq: int = 0
+    again: bool = False
+    """Whether it was sent before."""
 
 
 class Received(Message, frozen=True, tag="received"):

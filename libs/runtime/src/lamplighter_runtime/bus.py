@@ -32,6 +32,9 @@ class Bus(Protocol):
     async def unsubscribe(self, subject: str) -> None:
         """Hear no more of a subject."""
 
+    async def flush(self) -> None:
+        """Wait until what was sent here before has arrived, and what was sent to here has been handled."""
+
     async def close(self) -> None:
         """Send what is queued and leave."""
 
@@ -122,6 +125,10 @@ class MemoryBus:
         """Hear no more of a subject."""
         entries: list[Any] = self.network.subscriptions.get(subject, [])
         self.network.subscriptions[subject] = [entry for entry in entries if entry[2] is not self]
+
+    async def flush(self) -> None:
+        """Deliver what is queued."""
+        self._flush()
 
     async def close(self) -> None:
         """Send what is queued and leave."""

@@ -138,6 +138,11 @@ class NatsBus:
         except TimeoutError:
             logger.info("subscription not drained", extra={"subject": subject})
 
+    async def flush(self) -> None:
+        """Wait until the server has what was sent, and what it had for us has been handled."""
+        self._flush()
+        await self.link.flush()
+
     async def close(self) -> None:
         """Send what is queued and leave."""
         self._flush()

@@ -7,6 +7,7 @@ from lamplighter_proto import Notify, Received, subjects
 from lamplighter_runtime.bus import Bus
 from notifier.domain.deliveries import Deliveries, Effects
 from notifier.domain.edges import Edges
+from notifier.domain.standstill import Standstill
 from notifier.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -16,8 +17,19 @@ class Handlers:
     """Hands messages to the deliveries and performs what these ask for."""
 
     def __init__(
-        self, bus: Bus, deliveries: Deliveries, edges: Edges, metrics: Metrics, clock: Callable[[], float]
+        self,
+        bus: Bus,
+        deliveries: Deliveries,
+        edges: Edges,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        *,
+        standstill: Standstill,
+        catch_up: Callable[[], None],
     ) -> None:
+        """`catch_up` is called after a standstill, and calls `hear` when what came meanwhile has been heard."""
+        self._standstill, self._catch_up = standstill, catch_up
+        self._deaf = 0
         self._bus = bus
         self._deliveries = deliveries
         self._edges = edges
@@ -27,6 +39,9 @@ class Handlers:
     def on_notify(self, messages: list[Notify]) -> None:
         """Send the NOTIFYs that cores ask for."""
         now, effects = self._clock(), Effects()
+        if self._stood_still(now):
+            logger.info("old notifies not sent", extra={"messages": len(messages)})
+            return
         for notify in messages:
             self._deliveries.begin(notify, now, effects)
         self._perform(effects, now)
@@ -34,6 +49,7 @@ class Handlers:
     def on_received(self, messages: list[Received]) -> None:
         """Take the responses that edges received."""
         now, effects = self._clock(), Effects()
+        self._stood_still(now)
         for received in messages:
             self._deliveries.receive(received, now, effects)
         self._perform(effects, now)
@@ -41,8 +57,21 @@ class Handlers:
     def on_tick(self) -> None:
         """Do what has become due."""
         now, effects = self._clock(), Effects()
+        self._stood_still(now)
         self._deliveries.sweep(now, effects)
         self._perform(effects, now)
+
+    def hear(self) -> None:
+        """Take note that all that came during a standstill has been heard."""
+        self._deaf -= 1
+
+    def _stood_still(self, now: float) -> bool:
+        """Return whether what is heard now may be from before a standstill."""
+        if self._standstill.look(now):
+            self._deaf += 1
+            logger.warning("stood still", extra={"dropped": self._deliveries.drop_all()})
+            self._catch_up()
+        return self._deaf > 0
 
     def _perform(self, effects: Effects, now: float) -> None:
         for send in effects.sends:

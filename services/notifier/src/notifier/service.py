@@ -20,6 +20,7 @@ from lamplighter_runtime.nats_bus import NatsBus
 from notifier.domain.deliveries import Deliveries
 from notifier.domain.edges import Edges
 from notifier.domain.notify import Heads
+from notifier.domain.standstill import Standstill
 from notifier.handlers import Handlers
 from notifier.metrics import Metrics
 from notifier.settings import Settings
@@ -38,6 +39,7 @@ class Worker:
 
     def __init__(self, settings: Settings, registry: Registry, now: Callable[[], float] = clock.monotonic) -> None:
         self.serving = asyncio.Event()
+        self._catching_up: asyncio.Task[None] | None = None
         self._settings = settings
         self._registry = registry
         self._now = now
@@ -59,7 +61,7 @@ class Worker:
 
     async def serve(self, bus: Bus, stop: asyncio.Event) -> None:
         """Deliver until `stop` is set, then wait a bounded time for what is open."""
-        handlers = Handlers(bus, self.deliveries, self.edges, self._metrics, self._now)
+        handlers = self._handlers(bus)
         responses = subjects.notifier_responses(self._settings.instance)
         sweeping = asyncio.create_task(self._sweep_for_ever(handlers), name="sweep")
         try:
@@ -73,6 +75,25 @@ class Worker:
             sweeping.cancel()
         await self._drain(handlers)
         await bus.unsubscribe(responses)
+
+    def _handlers(self, bus: Bus) -> Handlers:
+        async def catch_up() -> None:
+            await bus.flush()
+            handlers.hear()
+
+        def begin() -> None:
+            self._catching_up = asyncio.create_task(catch_up(), name="catch-up")
+
+        handlers = Handlers(
+            bus,
+            self.deliveries,
+            self.edges,
+            self._metrics,
+            self._now,
+            standstill=Standstill(self._settings.standstill_seconds),
+            catch_up=begin,
+        )
+        return handlers
 
     async def _sweep_for_ever(self, handlers: Handlers) -> None:
         while True:

@@ -47,6 +47,11 @@ class Settings(ServiceSettings):
         return self.lease_seconds / 2
 
     @property
+    def standstill_seconds(self) -> float:
+        """Return after how long a standstill a core may have given us up: its patience is three such reports."""
+        return 1.5 * self.still_trying_seconds
+
+    @property
     def limits(self) -> Limits:
         """Return what open transactions may take."""
         return Limits(

@@ -47,6 +47,7 @@ class NotifyPort:
         self._clock = clock
         self._open: dict[str, float] = {}
         self.order = DialogOrder()
+        self.order.begin(clock())
         self._places = places
         self._udp = udp
         self._connections = connections
@@ -55,7 +56,7 @@ class NotifyPort:
         """Send each packet, or tell its notifier that it was not sent."""
         now = self._clock()
         for send in sends:
-            if not self.order.passes(send.local_tag, send.cseq, now):
+            if not self.order.passes(send.local_tag, send.cseq, send.again, now):
                 self._counts.notifies["superseded"] += 1
                 self.refuse(send, SUPERSEDED)
                 continue

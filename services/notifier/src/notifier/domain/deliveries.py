@@ -170,7 +170,7 @@ class Deliveries:
                 self._close(due.branch, TIMED_OUT, 0, effects)
             elif (opened := self._open.get(due.branch)) is not None:
                 self.retransmissions += 1
-                effects.sends.append(opened[3])
+                effects.sends.append(replace(opened[3], again=True))
         self._tell_progress(now, effects)
 
     def _tell_progress(self, now: float, effects: Effects) -> None:
@@ -193,6 +193,14 @@ class Deliveries:
         self._transactions.abandon(branch)
         if self._forget(branch) is not None:
             self.superseded += 1
+
+    def drop_all(self) -> int:
+        """Give up whatever is open, without an outcome; return how many NOTIFYs that were."""
+        branches = list(self._open)
+        for branch in branches:
+            self._transactions.abandon(branch)
+            self._forget(branch)
+        return len(branches)
 
     def _forget(self, branch: str) -> _Open | None:
         opened = self._open.pop(branch, None)
