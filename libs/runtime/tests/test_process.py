@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -76,14 +78,20 @@ sys.exit(run_job(Sample))
 """
 
 
-def start(program: str = PROGRAM, *before: str, **environ: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def start(program: str = PROGRAM, *before: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a program, and end it at the latest when the block ends."""
+    with subprocess.Popen(
         [*before, sys.executable, "-W", "error", "-c", program],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environ,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def ended(**environ: str) -> tuple[int, str]:
