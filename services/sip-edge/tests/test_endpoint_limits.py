@@ -127,3 +127,68 @@ async def test_request_that_was_refused_for_its_presentity_may_come_again_by_ano
 
     assert bench.statuses == [503]
     assert len(bench.core.commands) == 2
+
+
+async def test_source_with_as_many_requests_at_the_cores_as_it_may_have_waits_and_another_does_not() -> None:
+    bench = await Bench(rate=100, burst=100, at_work_per_source=1).start()
+    bench.core.script = silent
+    for number in range(3):
+        bench.receive(publish(number))
+
+    bench.receive(publish(3), ("198.51.100.7", 5060))
+    await turns()
+
+    assert [command.transaction.call_id for command in bench.core.commands] == ["call-0", "call-3"]
+
+
+async def test_request_that_waits_for_its_source_is_served_when_one_before_it_is_answered() -> None:
+    bench = await Bench(rate=100, burst=100, at_work_per_source=1).start()
+    for number in range(3):
+        bench.receive(publish(number))
+
+    bench.clock.now += 3.0
+    for _ in range(3):
+        await turns()
+
+    assert bench.statuses == [200, 200, 200]
+
+
+async def test_requests_behind_one_that_is_refused_at_once_are_served() -> None:
+    bench = await Bench(rate=100, burst=100, at_work_per_source=1).start()
+    wrong = request("PUBLISH", branch="z9hG4bKwrong", call_id="wrong", headers=("Event: ;",))
+
+    for packet in (publish(1), wrong, request("OPTIONS", branch="z9hG4bKoptions", call_id="options"), publish(2)):
+        bench.receive(packet)
+    for _ in range(3):
+        await turns()
+
+    assert bench.statuses == [200, 400, 200, 200]
+
+
+async def test_request_that_waits_for_its_source_too_long_or_is_one_too_many_gets_503() -> None:
+    bench = await Bench(rate=100, burst=100, at_work_per_source=1, max_pending_per_name=2).start()
+    bench.core.script = silent
+    for number in range(4):
+        bench.receive(publish(number))
+    await turns()
+    too_many = bench.statuses
+
+    bench.clock.now += 5.1
+    bench.endpoint.sweep()
+    await turns()
+
+    assert (too_many, bench.statuses) == ([503], [503] * 4)
+    assert len(bench.core.commands) == 1
+    assert bench.counts.crowded == 1
+
+
+async def test_bug_in_a_request_costs_its_source_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = await Bench(rate=100, burst=100, at_work_per_source=1).start()
+    with monkeypatch.context() as patch:
+        patch.setattr("sip_edge.endpoint.to_command", silent)
+        await bench.exchange(publish(1))
+
+    await bench.exchange(publish(2))
+
+    assert bench.statuses == [500, 200]
+    assert bench.counts.drops["bug"] == 1

@@ -12,7 +12,8 @@ from sip.transaction import ServerTransactions, Timers
 from sip_edge.addresses import read_address
 from sip_edge.checks import Manners
 from sip_edge.connector import Connector
-from sip_edge.endpoint import Endpoint, Ways
+from sip_edge.endpoint import Endpoint
+from sip_edge.lanes import AT_WORK
 from sip_edge.metrics import Counts
 from sip_edge.notify_port import NotifyPort
 from sip_edge.places import Place, own_addresses, place_at
@@ -22,6 +23,7 @@ from sip_edge.targets import Targets
 from sip_edge.transports.listen import bind_both
 from sip_edge.transports.stream import BACKLOG, Connection, Connections
 from sip_edge.transports.udp import UdpChannel
+from sip_edge.ways import Ways
 
 logger = logging.getLogger(__name__)
 
@@ -196,6 +198,7 @@ def _endpoint(
         retry_after=settings.retry_after_seconds,
         max_pending=settings.max_pending,
         max_pending_per_name=settings.max_pending_per_name,
+        at_work_per_source=AT_WORK,
         answer_timeout=settings.answer_timeout_seconds,
         repeat=settings.repeat_seconds,
         first_id=first_id,

@@ -6,52 +6,36 @@ Rule 2: a request passes transaction, inspection, method, in this order; whoever
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
 
 from lamplighter_proto import Answer, Command, Moved, Reply, subjects
 from lamplighter_runtime.bus import Bus
 from lamplighter_runtime.membership import Routes
 from sip.errors import ParseError, SipError
-from sip.message import Limits, Request, parse, stamp_received
+from sip.message import Request, parse, stamp_received
 from sip.transaction import NEW, ServerTransactions, server_key
 from sip_edge import responses
 from sip_edge.addresses import Peer
-from sip_edge.arrival import Arrival
-from sip_edge.checks import Manners, check_text, inspect, strip_own_routes
+from sip_edge.arrival import Arrival, Incoming
+from sip_edge.checks import check_text, inspect, strip_own_routes
 from sip_edge.flows import Channel
+from sip_edge.lanes import Entry, Lanes
 from sip_edge.merges import Merges
-from sip_edge.methods import options, publish, register, subscribe
+from sip_edge.methods import options
+from sip_edge.methods.commands import to_command
 from sip_edge.metrics import Counts
 from sip_edge.pending import Pending, Waiting
 from sip_edge.reading import name_addr, transaction_of
 from sip_edge.refusals import BadRequest, MergedRequest, Refusal, ServiceUnavailable
 from sip_edge.sources import Sources, Verdict
 from sip_edge.targets import Targets
+from sip_edge.ways import Ways
 
 logger = logging.getLogger(__name__)
 
 MERGE_SECONDS = 16.0
 """How long a request is remembered at least to recognise its twin, and half of how long at most (64*T1)."""
 MERGES_PER_PENDING = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ways:
-    """How an endpoint goes about it."""
-
-    instance: str
-    shards: int
-    limits: Limits
-    manners: Manners
-    retry_after: int
-    max_pending: int
-    max_pending_per_name: int
-    """Of one presentity or one watcher."""
-    answer_timeout: float
-    repeat: float
-    first_id: int
-    """Above every id that an earlier process of this name used."""
 
 
 class Endpoint:
@@ -89,6 +73,7 @@ class Endpoint:
         self._monotonic = monotonic
         self._wall = wall
         self._ids = count(ways.first_id)
+        self._lanes: Lanes[Incoming] = Lanes(at_work=ways.at_work_per_source, limit=ways.max_pending_per_name)
         self._merges = Merges(ways.max_pending * MERGES_PER_PENDING)
         self._rotated = monotonic()
         self._connected = True
@@ -170,25 +155,48 @@ class Endpoint:
             return
         seen = self.transactions.receive(key, channel.reliable, now)
         if seen is NEW:
-            self._on_request(request, key, channel, peer, now)
+            self._counts.request(request.method)
+            self._enter(Incoming(request, key, channel, peer), now)
             return
         self._counts.retransmissions += 1
         if isinstance(seen, bytes):
             channel.send(seen, peer)
 
-    def _on_request(self, request: Request, key: str, channel: Channel, peer: Peer, now: float) -> None:
-        self._counts.request(request.method)
+    def _enter(self, incoming: Incoming, now: float) -> None:
+        """Serve a request now, or when its source has fewer of them with the cores."""
+        source = self._sources.limited(incoming.peer[0])
+        entry = self._lanes.enter(source, incoming, now)
+        if entry is Entry.GO:
+            self._serve(incoming, source, now)
+        elif entry is Entry.FULL:
+            self._counts.crowded += 1
+            self._refuse(incoming, ServiceUnavailable(self._ways.retry_after))
+
+    def _serve(self, incoming: Incoming | None, source: bytes | None, now: float) -> None:
+        """Serve a request, and the next ones of its source while they wait for no core."""
+        while incoming is not None and not self._to_core(incoming, now):
+            incoming = self._lanes.leave(source)
+
+    def _to_core(self, incoming: Incoming, now: float) -> bool:
+        """Send the command of a request, or else answer it; return whether it waits for a core now."""
+        request, key, channel, peer = incoming
         try:
             command = self._judge(request, key, channel, peer)
         except (Refusal, ParseError) as error:
-            refusal = error if isinstance(error, Refusal) else BadRequest(error.reason)
-            self._respond(key, channel, peer, responses.refused(request, refusal, key), refusal.status)
-            return
+            self._refuse(incoming, error if isinstance(error, Refusal) else BadRequest(error.reason))
+            return False
+        except Exception:
+            # Its source has its place back.
+            self._counts.drops["bug"] += 1
+            logger.exception("request failed", extra={"peer": peer[0]})
+            self._refuse(incoming, Refusal())
+            return False
         if command is None:
             packet = responses.accepted(request, options.headers(self._ways.manners), key)
             self._respond(key, channel, peer, packet, 200)
-            return
+            return False
         self.pending.add(Waiting(command=command, request=request, channel=channel, peer=peer, key=key, since=now))
+        return True
 
     def _judge(self, request: Request, key: str, channel: Channel, peer: Peer) -> Command | None:
         """Return the command that a request means, None for OPTIONS; a Refusal when it means none."""
@@ -196,7 +204,8 @@ class Endpoint:
         target = inspect(request, self._ways.manners, self._targets)
         sender = name_addr(request, "From")
         transaction = transaction_of(request, sender)
-        if self.draining or self.pending.full or not self._bus.connected:
+        full = len(self.pending) + len(self._lanes) >= self._ways.max_pending
+        if full or self.draining or not self._bus.connected:
             raise ServiceUnavailable(self._ways.retry_after)
         if not name_addr(request, "To").tag and self._merges.is_merged(transaction, key):
             raise MergedRequest()
@@ -207,19 +216,12 @@ class Endpoint:
         arrival = Arrival(
             next(self._ids), ways.instance, ways.shards, target, transaction, sender, channel, peer, deadline
         )
-        command = self._command(request, arrival)
+        command = to_command(request, arrival, self._targets)
         if self.pending.is_crowded(command):
             self._merges.forget(transaction)
             self._counts.crowded += 1
             raise ServiceUnavailable(ways.retry_after)
         return command
-
-    def _command(self, request: Request, arrival: Arrival) -> Command:
-        if request.method == "PUBLISH":
-            return publish.to_command(request, arrival)
-        if request.method == "SUBSCRIBE":
-            return subscribe.to_command(request, arrival)
-        return register.to_command(request, arrival, register.registered(request, self._targets))
 
     def _respond(self, key: str, channel: Channel, peer: Peer, packet: bytes, status: int) -> None:
         self.transactions.complete(key, packet, self._monotonic())
@@ -250,6 +252,10 @@ class Endpoint:
         self._counts.answer_seconds.observe(now - waiting.since)
         if answer.status == 503:
             self._merges.forget(waiting.command.transaction)
+        self._answer(waiting, answer)
+        self._done(waiting, now)
+
+    def _answer(self, waiting: Waiting, answer: Answer) -> None:
         try:
             packet = responses.answered(waiting.request, answer, waiting.key, waiting.channel.contact, self._date)
         except (SipError, ValueError):
@@ -258,9 +264,14 @@ class Endpoint:
             return
         self._respond(waiting.key, waiting.channel, waiting.peer, packet, answer.status)
 
-    def _refuse(self, waiting: Waiting, refusal: Refusal) -> None:
-        packet = responses.refused(waiting.request, refusal, waiting.key)
-        self._respond(waiting.key, waiting.channel, waiting.peer, packet, refusal.status)
+    def _done(self, waiting: Waiting, now: float) -> None:
+        """Serve who comes next of the same source."""
+        source = self._sources.limited(waiting.peer[0])
+        self._serve(self._lanes.leave(source), source, now)
+
+    def _refuse(self, one: Waiting | Incoming, refusal: Refusal) -> None:
+        packet = responses.refused(one.request, refusal, one.key)
+        self._respond(one.key, one.channel, one.peer, packet, refusal.status)
 
     # What the clock calls.
 
@@ -268,9 +279,12 @@ class Endpoint:
         """Repeat and give up commands, forget old transactions; ten times a second."""
         now = self._monotonic()
         self._notice_bus()
+        for incoming in self._lanes.overdue(now - self._ways.answer_timeout):
+            self._refuse(incoming, ServiceUnavailable(self._ways.retry_after))
         for waiting in self.pending.sweep(now):
             self._merges.forget(waiting.command.transaction)
             self._refuse(waiting, ServiceUnavailable(self._ways.retry_after))
+            self._done(waiting, now)
         self.transactions.expire(now)
         self._date = responses.date(self._wall())
         if now - self._rotated >= MERGE_SECONDS:

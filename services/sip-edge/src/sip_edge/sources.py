@@ -1,7 +1,8 @@
 """What one source address may send (RFC 3261 §21.5.4, §26.3.2.4): token buckets, one state for each source.
 
 Rule 1: a source is an IPv4 address or an IPv6 /64, the least that one subscriber has.
-Rule 2: over its rate a source is refused, over the same rate of refusals it is not heard: what it can cost is bounded.
+Rule 2: over its rate a source is refused, once for as many as may come at once, then for a tenth of its rate; the rest
+is not even read, so that a flood costs as little as it can: those who send it do not mind answers.
 Rule 3: the table is bounded; who has been silent longest is forgotten, and had a full bucket as a rule.
 """
 
@@ -15,6 +16,9 @@ Network = IPv4Network | IPv6Network
 MOST_SOURCES = 65_536
 RESPONSES_PER_REQUEST = 10
 """One request may make so many NOTIFYs behind one proxy that are answered, before its answers count as a flood."""
+
+REFUSALS_PER_REQUEST = 0.1
+"""Of its rate, a source that goes on is refused; a client by UDP comes again anyway (RFC 3261 §17.1.2.2)."""
 
 
 class Verdict(Enum):
@@ -41,7 +45,7 @@ class Bucket:
         more = (now - self.at) * rate
         self.at = now
         self.requests = min(burst, self.requests + more)
-        self.refusals = min(burst, self.refusals + more)
+        self.refusals = min(burst, self.refusals + more * REFUSALS_PER_REQUEST)
         self.responses = min(burst * RESPONSES_PER_REQUEST, self.responses + more * RESPONSES_PER_REQUEST)
 
 
@@ -65,6 +69,10 @@ class Sources:
         if any(address in network for network in self._trusted):
             return None
         return address.packed[:8]
+
+    def limited(self, host: str) -> bytes | None:
+        """Return what stands for a source; None for one that nothing limits."""
+        return self.key(host) if self._rate else None
 
     def judge(self, host: str, now: float) -> Verdict:
         """Return what becomes of a request that comes now."""
@@ -91,7 +99,7 @@ class Sources:
 
     def _bucket(self, host: str, now: float) -> Bucket | None:
         """Return the bucket of a source, filled; None for one that nothing limits."""
-        key = self.key(host) if self._rate else None
+        key = self.limited(host)
         if key is None:
             return None
         bucket = self._buckets.get(key)

@@ -16,11 +16,12 @@ from sip.transaction import ServerTransactions
 from sip_edge.addresses import Peer, read_address, write_address
 from sip_edge.checks import Manners
 from sip_edge.edge import Edge
-from sip_edge.endpoint import Endpoint, Ways
+from sip_edge.endpoint import Endpoint
 from sip_edge.metrics import Counts
 from sip_edge.settings import Settings
 from sip_edge.sources import Sources
 from sip_edge.targets import Targets
+from sip_edge.ways import Ways
 
 CLIENT: Peer = ("192.0.2.7", 5070)
 TIMEOUT = 5.0
@@ -148,6 +149,7 @@ class Bench:
         max_pending_per_name: int = 10,
         domains: Sequence[str] = (),
         registrar: bool = True,
+        at_work_per_source: int = 10,
         rate: float = 0.0,
         burst: int = 1,
     ) -> None:
@@ -163,6 +165,7 @@ class Bench:
                 retry_after=7,
                 max_pending=max_pending,
                 max_pending_per_name=max_pending_per_name,
+                at_work_per_source=at_work_per_source,
                 answer_timeout=5.0,
                 repeat=1.0,
                 first_id=100,
@@ -183,9 +186,9 @@ class Bench:
         await self.bus.subscribe(subjects.edge_replies("edge-1"), FrameCodec[Reply](Reply), self.endpoint.on_replies)
         return self
 
-    def receive(self, data: bytes) -> None:
-        """Hand a message of CLIENT to the endpoint."""
-        self.endpoint.receive(data, self.wire, CLIENT)
+    def receive(self, data: bytes, peer: Peer = CLIENT) -> None:
+        """Hand a message to the endpoint."""
+        self.endpoint.receive(data, self.wire, peer)
 
     async def exchange(self, data: bytes) -> list[int]:
         """Hand over a message, let the core answer, return every status so far."""
@@ -210,7 +213,7 @@ class Running:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.counts, self.bus = Counts(), MemoryBus()
-        self.settings = Settings.load({"SIP_EDGE_LISTEN": "127.0.0.1:0"} | dict(environ))
+        self.settings = Settings.load({"SIP_EDGE_LISTEN": "127.0.0.1:0", "SIP_EDGE_INSTANCE": "edge-1"} | dict(environ))
         self.edge = Edge(self.settings, self.bus, Owners(), self.counts, clock.monotonic, clock.wall)
         self.core = ScriptedCore(self.bus, ok)
         self.received: list[Received] = []
