@@ -1,15 +1,23 @@
 """presload, the load generator and referee of `bench/presload`, and what it says of a run."""
 
+import re
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from bench.lab.waiting import until
+
 SOURCE = Path(__file__).resolve().parent.parent / "presload" / "presload.c"
 DOMAIN = "example.test"
 """Of its users `p0`, `p1`, ... and `w0`, `w1`, ..."""
 TOO_LONG_SECONDS = 3600.0
+_SECOND = re.compile(
+    r"^ *(?P<at>[0-9.]+)s (?P<phase>[-a-z ]+?) +PUBLISH .*? in flight (?P<flying>[0-9]+) .*? "
+    r"PUBLISH 200 (?P<served>[0-9]+)/s refused (?P<refused>[0-9]+)/s$",
+    re.M,
+)
 
 
 class Delay(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +78,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
     verdict: str
     first_bad: list[str] = []
+    seconds: float = 0.0
+    """That were asked for."""
     window_s: float
     span_s: float
     per_second: dict[str, float]
@@ -102,35 +112,64 @@ class Presload:
         output = self._program.with_name(f"presload-{self._runs}.json")
         mode, *rest = load.split()
         servers = ["--pid", ",".join(map(str, pids))] if pids else []
-        command = [str(self._program), mode, target, *rest, *servers, *options, "-q", "--json", str(output)]
-        return Running(command, output)
+        return Running([str(self._program), mode, target, *rest, *servers, *options, "--json", str(output)], output)
 
     def run(self, load: str, target: str, pids: Sequence[int] = (), *options: str) -> Report:
         """Run a load to its end."""
         return self.start(load, target, pids, *options).report()
 
 
+class Second(msgspec.Struct, frozen=True, kw_only=True):
+    """What presload told of one second."""
+
+    at: float
+    phase: str
+    served: float
+    """PUBLISHes that got a 200, in a second."""
+    refused: float
+    in_flight: int
+
+
 class Running:
     """A run that goes on."""
 
     def __init__(self, command: list[str], output: Path) -> None:
-        self._output = output
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        self._output, self._log = output, output.with_suffix(".log")
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
     def report(self) -> Report:
         """Wait for the end; raise SetUpFailed when nothing was measured."""
         try:
-            text, _ = self._process.communicate(timeout=TOO_LONG_SECONDS)
+            self._process.wait(TOO_LONG_SECONDS)
         finally:
             self._process.kill()
         if not self._output.exists():
-            raise SetUpFailed(text.decode(errors="replace"))
+            raise SetUpFailed(self._log.read_text(errors="replace"))
         report = msgspec.json.decode(self._output.read_bytes(), type=Report)
         if not report.span_s:
             raise SetUpFailed(f"{report.verdict} {'; '.join(report.first_bad)}")
         return report
+
+    def seconds(self) -> list[Second]:
+        """Return what it has told so far."""
+        return [
+            Second(
+                at=float(found["at"]),
+                phase=found["phase"].strip(),
+                served=float(found["served"]),
+                refused=float(found["refused"]),
+                in_flight=int(found["flying"]),
+            )
+            for found in _SECOND.finditer(self._log.read_text(errors="replace"))
+        ]
+
+    def until_set_up(self) -> None:
+        """Wait until the set-up is over."""
+        until(lambda: not self.running or self._is_set_up(), TOO_LONG_SECONDS, lambda: "never set up")
+
+    def _is_set_up(self) -> bool:
+        return any(not second.phase.startswith("setup") for second in self.seconds())
 
     @property
     def running(self) -> bool:
