@@ -60,6 +60,7 @@ class Run:
 
     def stop(self) -> None:
         """End it whatever it does."""
-        if self.running:
-            self._process.kill()
-            self._process.communicate()
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()

@@ -10,7 +10,7 @@ from .agent import Agent
 from .conftest import Agents
 from .documents import numbered, read, tuple_ids
 from .publication import Publication
-from .system import System
+from .served import Served
 from .watch import STATE_SECONDS, Notification, Watch
 from .watchers import Watchers
 
@@ -53,7 +53,7 @@ class Explanation(TypedDict):
 class Scene:
     """Alice publishes, watches her watchers and has rules; Bob watches her. Mallory would, too, if she were let."""
 
-    def __init__(self, system: System, alice: Agent, bob: Agent, mallory: Agent, rules_of: RulesOf) -> None:
+    def __init__(self, system: Served, alice: Agent, bob: Agent, mallory: Agent, rules_of: RulesOf) -> None:
         self.system = system
         self.alice, self.bob, self.mallory = alice, bob, mallory
         self.rules = rules_of
@@ -62,7 +62,7 @@ class Scene:
         self._step = 0
 
     @classmethod
-    async def of(cls, system: System, agents: Agents, rules_of: RulesOf) -> "Scene":
+    async def of(cls, system: Served, agents: Agents, rules_of: RulesOf) -> "Scene":
         """Return the scene in which Alice has published and nobody watches her."""
         scene = cls(system, await agents("alice"), await agents("bob"), await agents("mallory"), rules_of)
         await scene.publish()

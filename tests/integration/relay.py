@@ -53,10 +53,10 @@ class Relay(asyncio.DatagramProtocol):
         self._under_way: set[asyncio.TimerHandle] = set()
 
     @classmethod
-    async def open(cls, server: Address, weather: Weather, seed: int) -> "Relay":
+    async def open(cls, server: Address, weather: Weather, seed: int, port: int = 0) -> "Relay":
         """Return a relay before a server."""
         loop = asyncio.get_running_loop()
-        _, relay = await loop.create_datagram_endpoint(lambda: cls(server, weather, seed), local_addr=(HOST, 0))
+        _, relay = await loop.create_datagram_endpoint(lambda: cls(server, weather, seed), local_addr=(HOST, port))
         return relay
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

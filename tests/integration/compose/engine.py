@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeAlias
 
@@ -72,6 +73,14 @@ class Container:
     def gateway(self) -> str:
         """Return the address of this machine on that network."""
         return next(iter(self.gateways.values()))
+
+
+def host_address() -> str:
+    """Return an address of this machine that containers of every project reach."""
+    found: list[dict[str, str]] = json.loads(
+        run("docker", "network", "inspect", "--format", "{{json .IPAM.Config}}", "bridge")
+    )
+    return found[0].get("Gateway") or str(ip_network(found[0]["Subnet"])[1])
 
 
 def containers(project: str, service: str = "") -> list[Container]:

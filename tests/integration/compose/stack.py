@@ -1,6 +1,7 @@
 """`deploy/compose/compose.yaml` started as a project of its own, and the ways by which clients come to it."""
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -19,6 +20,10 @@ from .engine import Container
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "compose"
 SERVICES = ("nats", "postgres", *PORTS)
+PREFIX = os.environ.get("LAMPLIGHTER_TEST_PREFIX", "lamplighter-test")
+LOGS = os.environ.get("LAMPLIGHTER_TEST_LOGS", "")
+"""Where to keep what containers said."""
+PASSWORD = "of-these-tests"
 SIP_PORT = 5060
 UP_SECONDS = 240.0
 READY_SECONDS = 45.0
@@ -28,7 +33,9 @@ Way = Literal["published", "network"]
 
 
 class Stack:
-    """A compose project. `settings` are variables of the services, `files` lie beside compose.yaml."""
+    """A compose project. `settings` are variables of the services, `files` lie beside compose.yaml; `front` is the port
+    of what stands before the edges, if anything does.
+    """
 
     def __init__(
         self,
@@ -36,10 +43,12 @@ class Stack:
         settings: Mapping[str, str] = QUICK,
         environment: Mapping[str, str] | None = None,
         scale: Mapping[str, int] | None = None,
+        front: int = 0,
     ) -> None:
-        self.project = f"lamplighter-test-{new_token()[:8]}"
+        self.project = f"{PREFIX}-{new_token()[:8]}"
         self.data = Path(tempfile.mkdtemp(prefix="lamplighter-compose-"))
         self.sip_port = free_port()
+        self.advertised: Address = (HOST, front or self.sip_port)
         self._scale = dict(scale or {})
         self._environment = self._variables() | dict(environment or {})
         own = self.data / "settings.json"
@@ -50,8 +59,9 @@ class Stack:
         http = free_block(SPAN + 2)
         return {
             "COMPOSE_PROFILES": "xcap",
+            "LAMPLIGHTER_POSTGRES_PASSWORD": PASSWORD,
             "LAMPLIGHTER_SIP_PORT": str(self.sip_port),
-            "LAMPLIGHTER_SIP_ADVERTISE": f"{HOST}:{self.sip_port}",
+            "LAMPLIGHTER_SIP_ADVERTISE": f"{HOST}:{self.advertised[1]}",
             "LAMPLIGHTER_SIP_PORTS": f"{self.sip_port}-{self.sip_port + SPAN}",
             "LAMPLIGHTER_HTTP_PORT": str(http),
             "LAMPLIGHTER_HTTP_PORTS": f"{http}-{http + SPAN}",
@@ -64,7 +74,7 @@ class Stack:
     def command(self) -> list[str]:
         """Return the beginning of every compose command."""
         files = [word for path in self._files for word in ("-f", str(path))]
-        return ["docker", "compose", "-p", self.project, *files]
+        return ["docker", "compose", "--ansi", "never", "-p", self.project, *files]
 
     def compose(self, *arguments: str) -> str:
         """Run a compose command and return what it prints."""
@@ -76,11 +86,23 @@ class Stack:
         numbers = [f"--scale={name}={number}" for name, number in self._scale.items()]
         self.compose("up", "--detach", "--wait", *numbers, *arguments)
 
+    def again(self) -> None:
+        """Remove all containers, but not what they keep, and start new ones."""
+        self.compose("down")
+        self.up()
+
     def down(self) -> None:
         """Remove everything that it is made of."""
         with suppress(AssertionError):
-            self.compose("down", "--volumes", "--timeout", "5")
+            if LOGS:
+                engine.logs(self.command, Path(LOGS) / f"{self.project}.log", self._environment)
+            self.compose("down", "--volumes", "--timeout", "2")
         shutil.rmtree(self.data, ignore_errors=True)
+
+    @property
+    def dsn(self) -> str:
+        """Return the URL of its database."""
+        return f"postgresql://lamplighter:{PASSWORD}@{self.one('postgres').address}/lamplighter"
 
     def tail(self, length: int = 6000) -> str:
         """Return the end of what all containers said."""
@@ -104,7 +126,7 @@ class Stack:
 
     def unready(self) -> list[str]:
         """Return the containers that do not run, or are not ready."""
-        found = engine.containers(self.project)
+        found = [one for one in engine.containers(self.project) if one.service in SERVICES]
         return [one.name for one in found if not one.running or (one.service in PORTS and not _is_ready(one))]
 
     def recreate(self, service: str) -> None:
@@ -154,7 +176,7 @@ class ComposeSystem(Served):
     @property
     def advertised(self) -> Address:
         """Return what the edge says is its address."""
-        return (HOST, self.stack.sip_port)
+        return self.stack.advertised
 
     def seen(self, local: Address) -> Address:
         """Return where the edge sees a client: behind the engine's translation, or where it is."""

@@ -1,98 +1,152 @@
 """What containers suffer under load costs nothing that was accepted, and takes no watcher back (design §1)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
 import pytest
 
 from ..conftest import Presload
 from ..relay import Relay, Weather
 from ..steady import Crowd
-from ..test_faults_services import nothing_lost
+from ..system import free_port
 from . import engine
 from .conftest import raised
 from .engine import Container
-from .stack import SIP_PORT, ComposeSystem, Stack
+from .field import Field, nothing_lost, nothing_noticed
+from .stack import ComposeSystem, Stack
 
 pytestmark = pytest.mark.timeout(150)
 STORES = ("nats", "postgres")
 SERVICES = ("notifier", "presence-core", "sip-edge")
-REPLICAS = {"presence-core": 2, "notifier": 2}
-CALM = 1.0
+REPLICAS = {"sip-edge": 1, "presence-core": 2, "notifier": 2}
 LEASE_SECONDS = 2.0
-AWAY_SECONDS = 2.5 * LEASE_SECONDS
+AWAY_SECONDS = 2 * LEASE_SECONDS
 SEED = 5
-LOAD = ("mixed", "-P", "50", "-W", "2", "--rate", "40", "--grace", "25")
+BAD = Weather(loss=0.03, twice=0.05, delay=0.01, jitter=0.06)
+LOST = 0.2
 
 
 @pytest.fixture(scope="module")
 def scaled() -> Iterator[Stack]:
     """Run two cores and two notifiers."""
-    yield from raised(Stack("scale.yaml", scale=REPLICAS))
-
-
-class Field:
-    """A stack with a crowd of steady clients at its first edge, and a relay for the load."""
-
-    def __init__(self, stack: Stack, crowd: Crowd, relay: Relay) -> None:
-        self.stack = stack
-        self.crowd = crowd
-        self.relay = relay
-
-    async def settle(self) -> None:
-        """Wait until all containers are ready, follow the edge to where it is, and give clients a moment."""
-        await asyncio.to_thread(self.stack.until_ready)
-        edge = await asyncio.to_thread(self.stack.one, "sip-edge")
-        self.relay.server = (edge.address, SIP_PORT)
-        self.crowd.move((edge.address, SIP_PORT))
-        await asyncio.sleep(CALM)
-
-    async def each(self, service: str, suffer: Callable[[Container], None]) -> None:
-        """Let the first container of a service suffer."""
-        await asyncio.to_thread(suffer, await asyncio.to_thread(self.stack.one, service))
-        await self.settle()
+    yield from raised(Stack("scale.yaml", scale=REPLICAS, front=free_port()))
 
 
 @pytest.fixture
-async def field(scaled: Stack) -> AsyncIterator[Field]:
+async def field(scaled: Stack, presload: Presload) -> AsyncIterator[Field]:
     """Return the stack with clients that go on whatever happens."""
     system = ComposeSystem(scaled, "network")
-    relay = await Relay.open(system.sip, Weather(), SEED)
+    relay = await Relay.open(system.sip, Weather(), SEED, scaled.advertised[1])
     crowd = await Crowd.gather(system, pairs=2)
     crowd.begin()
-    yield Field(scaled, crowd, relay)
+    yield Field(scaled, crowd, relay, presload)
     await crowd.close()
     relay.close()
     await asyncio.sleep(0)
 
 
-def _killed(container: Container) -> None:
+# --- something happens to one container
+
+
+def killed(container: Container) -> None:
+    """Kill it, and start it again."""
     engine.kill(container)
     engine.start(container)
 
 
-def _stood_still(container: Container) -> None:
+def stood_still(container: Container) -> None:
+    """Let it stand still for longer than its lease."""
     with engine.paused(container):
         engine.wait(AWAY_SECONDS)
 
 
-def _cut_off(container: Container) -> None:
+def cut_off(container: Container) -> None:
+    """Keep it from the network for longer than its lease."""
     with engine.cut_off(container):
         engine.wait(AWAY_SECONDS)
 
 
-FAULTS = {"killed": _killed, "crashed": engine.crash, "paused": _stood_still, "cut off": _cut_off}
+FAULTS = {"killed": (killed, 4), "crashed": (engine.crash, 4), "paused": (stood_still, 7), "cut off": (cut_off, 7)}
+"""And for how many seconds there is load meanwhile."""
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("service", [*SERVICES, *STORES])
-async def test_container_that_suffers_under_load_loses_nothing(
-    field: Field, presload: Presload, service: str, fault: str
-) -> None:
-    run = presload(field.relay, *LOAD, "--seconds", "8")
-    await asyncio.sleep(CALM)
+async def test_container_that_suffers_under_load_loses_nothing(field: Field, service: str, fault: str) -> None:
+    suffer, seconds = FAULTS[fault]
+    run = await field.load(seconds)
 
-    await field.each(service, FAULTS[fault])
+    await field.suffers(service, suffer)
     await field.crowd.finish()
 
-    nothing_lost(await asyncio.to_thread(run.verdict))
+    await nothing_lost(run)
+
+
+# --- containers are replaced
+
+
+@pytest.mark.parametrize("service", [*SERVICES, *STORES])
+async def test_service_recreated_at_once_under_load_loses_nothing(field: Field, service: str) -> None:
+    run = await field.load(8)
+
+    await field.do(lambda: field.stack.recreate(service))
+    await field.crowd.finish()
+
+    await nothing_lost(run)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_service_replaced_in_turn_under_load_is_not_noticed(field: Field, service: str) -> None:
+    run = await field.load(16)
+
+    for container in await asyncio.to_thread(field.stack.containers, service):
+        await field.do(partial(field.stack.replace, container))
+    await field.crowd.finish()
+
+    await nothing_noticed(run)
+
+
+async def test_services_scaled_up_and_down_under_load_are_not_noticed(field: Field) -> None:
+    run = await field.load(25)
+
+    await field.do(lambda: field.stack.up(sip_edge=2, presence_core=3, notifier=3))
+    edges = await asyncio.to_thread(field.stack.containers, "sip-edge")
+    await field.do(lambda: field.stack.up(sip_edge=1, presence_core=1, notifier=1))
+    await field.do(lambda: field.stack.up(presence_core=2, notifier=2))
+    await field.crowd.finish()
+
+    assert len(edges) == 2
+    await nothing_noticed(run)
+
+
+# --- the network is bad
+
+
+async def test_datagrams_lost_doubled_late_and_overtaken_lose_nothing(field: Field) -> None:
+    field.relay.weather = BAD
+    crowd = await Crowd.gather(field.relay, pairs=3, transports=("udp",))
+    crowd.begin()
+
+    run = await field.load(6)
+    await crowd.finish()
+
+    await nothing_lost(run)
+    fates = field.relay.fates
+    assert min(fates.lost, fates.doubled, fates.overtaken) > 50, fates
+    await crowd.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("nsenter"), reason="packets can be lost by root alone")
+@pytest.mark.parametrize(("service", "match"), [("sip-edge", "udp"), ("presence-core", "tcp"), ("notifier", "tcp")])
+async def test_packets_lost_before_a_container_lose_nothing(field: Field, service: str, match: str) -> None:
+    container = await asyncio.to_thread(field.stack.one, service)
+    run = await field.load(6)
+
+    with engine.losing(container, LOST, "-p", match):
+        await asyncio.sleep(5)
+    await field.crowd.finish()
+
+    await nothing_lost(run)

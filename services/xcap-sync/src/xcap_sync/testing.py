@@ -27,7 +27,7 @@ HUGE = 4 * 1024 * 1024
 DEADLINE_SECONDS = 10.0
 
 Fault = Literal[
-    "slow", "drip", "cut", "garbage", "huge", "html", "gzip", "redirect", "wrong-digest", "500", "503", "403"
+    "slow", "drip", "cut", "garbage", "huge", "html", "gzip", "redirect", "wrong-digest", "500", "503", "429", "403"
 ]
 """slow: no answer for a while; drip: one byte now and then; cut: the connection ends within the document."""
 
@@ -56,6 +56,7 @@ class Origin:
     """Documents by path below the root `/xcap-root`; faults by path, "" for all."""
 
     port: int
+    host: str = "127.0.0.1"
     tls: tuple[Path, Path] | None = None
     auth: Literal["none", "basic", "digest"] = "none"
     username: str = "lamplighter"
@@ -66,13 +67,15 @@ class Origin:
     faults: dict[str, Fault] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
     nonce: str = "first"
+    retry_after: str = ""
+    """Header of a fault that is a status."""
     _server: uvicorn.Server | None = None
     _thread: threading.Thread | None = None
 
     @property
     def root(self) -> str:
         scheme = "https" if self.tls else "http"
-        return f"{scheme}://127.0.0.1:{self.port}/xcap-root"
+        return f"{scheme}://{self.host}:{self.port}/xcap-root"
 
     @property
     def ca_file(self) -> Path:
@@ -119,7 +122,7 @@ class Origin:
         return [one.status for one in self.seen if not path or one.path == path]
 
     def start(self) -> None:
-        listener = socket.create_server(("127.0.0.1", self.port))
+        listener = socket.create_server((self.host, self.port))
         self.port = listener.getsockname()[1]
         server = self._server = uvicorn.Server(self._config())
         self._thread = threading.Thread(target=server.run, args=([listener],), name="origin", daemon=True)
@@ -201,7 +204,8 @@ class Origin:
         if fault == "wrong-digest":
             return Response(status_code=401, headers={"WWW-Authenticate": 'Digest realm="x", nonce="y", algorithm=ROT'})
         if fault.isdigit():
-            return Response(status_code=int(fault))
+            headers = {"Retry-After": self.retry_after} if self.retry_after else {}
+            return Response(status_code=int(fault), headers=headers)
         body = {"huge": b"x" * HUGE, "garbage": secrets.token_bytes(500)}.get(fault, b"<html>Hello</html>")
         media_type = {"huge": PRES_RULES_TYPE, "gzip": PRES_RULES_TYPE, "html": "text/html"}.get(fault, "image/png")
         return Response(body, media_type=media_type, headers={"Content-Encoding": "gzip"} if fault == "gzip" else {})
@@ -271,10 +275,14 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 @contextmanager
 def serving(
-    *, tls: tuple[Path, Path] | None = None, auth: Literal["none", "basic", "digest"] = "none", port: int = 0
+    *,
+    tls: tuple[Path, Path] | None = None,
+    auth: Literal["none", "basic", "digest"] = "none",
+    host: str = "127.0.0.1",
+    port: int = 0,
 ) -> Iterator[Origin]:
     """Serve an origin as long as the block runs."""
-    origin = Origin(port=port, tls=tls, auth=auth)
+    origin = Origin(host=host, port=port, tls=tls, auth=auth)
     origin.start()
     try:
         yield origin
