@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 PROGRAM = """
-import asyncio, sys
+import asyncio, sys, time
 from typing import ClassVar
 from pydantic import Field
 from lamplighter_runtime.health import create_app
@@ -37,6 +37,8 @@ class Sample:
             raise RuntimeError("lamp broke")
         if fault == "taken":
             raise StartError("SIP address udp 127.0.0.1:5060: Address already in use")
+        if fault == "stuck":
+            asyncio.get_running_loop().run_in_executor(None, time.sleep, 60)
         print(type(asyncio.get_running_loop()).__module__, flush=True)
         await stop.wait()
         if fault == "slow":
@@ -127,6 +129,15 @@ def test_process_after_a_second_signal_ends_at_once() -> None:
         process.communicate(timeout=30)
 
     assert process.returncode == 128 + signal.SIGTERM
+
+
+def test_process_that_waits_for_a_thread_such_as_a_resolver_ends_soon() -> None:
+    with start(SAMPLE_FAULT="stuck") as process:
+        line_of(process)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+
+    assert process.returncode == 0
 
 
 def test_process_with_wrong_settings_says_each_and_ends_with_2() -> None:

@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Protocol, TypeVar
 
@@ -29,6 +30,7 @@ from lamplighter_runtime.signals import ENDING
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
+CLOSE_SECONDS = 1.0
 STOPPED, FAILED, WRONG_SETTINGS, CANNOT_START = 0, 1, 2, 3
 
 
@@ -94,7 +96,10 @@ def _run(
         settings = service.settings
         logs.configure(settings.log_level, settings.log_format, {"instance": settings.instance})
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_with_signals(service, live))
+            code = runner.run(_with_signals(service, live))
+            closing = _end_after(CLOSE_SECONDS, code)
+        closing.cancel()
+        return code
     except SettingsError as error:
         print(error, file=sys.stderr)
         return WRONG_SETTINGS
@@ -104,6 +109,14 @@ def _run(
     except Exception:
         logger.exception("service failed")
         return FAILED
+
+
+def _end_after(seconds: float, code: int) -> threading.Timer:
+    """End the process in some seconds: nothing is left to do, but closing the loop waits for names being resolved."""
+    timer = threading.Timer(seconds, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 async def _with_signals(service: S, live: Callable[[S, asyncio.Event], Coroutine[object, object, int]]) -> int:
