@@ -91,6 +91,7 @@ async def start(nats_url: str, dsn: str) -> AsyncIterator[Start]:
             given = {
                 "nats_url": nats_url,
                 "http_port": 0,
+                "instance": "xcap-1",
                 "shards": SHARDS,
                 "lease_seconds": 2.0,
                 "postgres_dsn": dsn,

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,41 @@ async def test_get_from_a_server_that_does_badly_is_a_failure(
 
     assert (answer.outcome, answer.document) == (outcome, None)
     assert answer.why
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("120", 120),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("", 0),
+        ("-5", 0),
+        ("soon", 0),
+        ("Wed, 21 Oct 2015", 0),
+        ("9" * 5000, 999_999_999),
+    ],
+)
+@pytest.mark.parametrize("fault", ["503", "429"])
+async def test_server_that_is_away_says_for_how_long(
+    origin: Origin, new_client: Callable[..., Client], fault: Fault, header: str, seconds: float
+) -> None:
+    origin.break_(fault)
+    origin.retry_after = header
+
+    answer = await new_client().get(origin.uri(ALICE), "")
+
+    assert (answer.outcome, answer.retry_after) == (Outcome.AWAY, seconds)
+
+
+async def test_server_that_names_a_date_is_away_until_then_by_its_own_clock(
+    origin: Origin, new_client: Callable[..., Client]
+) -> None:
+    origin.break_("503")
+    origin.retry_after = formatdate(time.time() + 100, usegmt=True)
+
+    answer = await new_client().get(origin.uri(ALICE), "")
+
+    assert 95 < answer.retry_after <= 101
 
 
 async def test_get_without_a_server_is_a_failure(origin: Origin, new_client: Callable[..., Client]) -> None:

@@ -123,6 +123,21 @@ async def test_server_that_is_away_is_left_alone_for_longer_and_longer(
     assert 4 <= service.value("fetches_total", outcome="away") <= 8
 
 
+async def test_server_that_says_for_how_long_it_is_away_is_left_alone_so_long(
+    client: Start, core: Core, database: Database, origin: Origin
+) -> None:
+    service = await begun(client(backoff_seconds=0.1, query_period_seconds=0.05), core)
+    origin.break_("503")
+    origin.retry_after = "60"
+
+    core.wants(ALICE)
+    await core.told(ALICE)
+    await asyncio.sleep(1.0)
+
+    # Both documents at once.
+    assert service.value("fetches_total", outcome="away") == 2
+
+
 async def test_document_that_is_refused_leaves_the_others_alone(
     client: Start, core: Core, database: Database, origin: Origin
 ) -> None:

@@ -10,18 +10,22 @@ import logging
 import re
 import ssl
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
 import httpx
 
+from lamplighter_runtime import clock
 from xcap_sync.store import Document
 
 Auth = Literal["none", "basic", "digest"]
 
 _XML = re.compile(r"(application|text)/(xml|[a-z0-9!#$&^_.-]+\+xml)\s*(;.*)?", re.IGNORECASE | re.DOTALL)
 _LONGEST_ETAG = 1024
+_LONGEST_SECONDS = 9
+"""Digits, more than any pause has."""
 _SERVER_WIDE = (401, 407, 429, 502, 503, 504)
 _HEADERS = {"Accept": "application/*+xml, application/xml, text/xml", "Accept-Encoding": "identity"}
 
@@ -45,6 +49,8 @@ class Answer:
     outcome: Outcome
     document: Document | None = None
     why: str = ""
+    retry_after: float = 0.0
+    """For how many seconds the server wants to be left alone (RFC 9110 §10.2.3, RFC 6585 §4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +114,7 @@ class Client:
             if response.status_code in (404, 410):
                 return Answer(outcome=Outcome.GONE)
             if response.status_code != 200:
-                wide = response.status_code in _SERVER_WIDE
-                return Answer(outcome=Outcome.AWAY if wide else Outcome.FAILED, why=f"status {response.status_code}")
+                return _failure(response)
             return await self._read(response)
 
     async def _read(self, response: httpx.Response) -> Answer:
@@ -128,6 +133,30 @@ class Client:
     async def close(self) -> None:
         """Close all connections."""
         await self._http.aclose()
+
+
+def _failure(response: httpx.Response) -> Answer:
+    why = f"status {response.status_code}"
+    if response.status_code not in _SERVER_WIDE:
+        return Answer(outcome=Outcome.FAILED, why=why)
+    return Answer(outcome=Outcome.AWAY, why=why, retry_after=_retry_after(response))
+
+
+def _retry_after(response: httpx.Response) -> float:
+    """Return the seconds of Retry-After, from the server's own time where it is a date; 0 for none or nonsense."""
+    text: str = response.headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text[:_LONGEST_SECONDS])
+    try:
+        since = _seconds(response.headers["Date"]) if "Date" in response.headers else clock.wall()
+        return max(0.0, _seconds(text) - since)
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def _seconds(date: str) -> float:
+    """Return the epoch second of an HTTP date; raise ValueError for what is none."""
+    return parsedate_to_datetime(date).timestamp()
 
 
 def _etag(response: httpx.Response) -> str:

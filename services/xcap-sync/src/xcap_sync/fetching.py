@@ -161,7 +161,7 @@ class Fetcher:
     def _mind(self, place: Place, answer: Answer) -> None:
         """Leave alone what failed: the server if it is away, else the document."""
         if answer.outcome is Outcome.AWAY:
-            again = self._pauses.roots.failed(place.root.url, self._now())
+            again = self._pauses.roots.failed(place.root.url, self._now(), answer.retry_after)
         else:
             self._pauses.roots.succeeded(place.root.url)
             if answer.outcome is not Outcome.FAILED:

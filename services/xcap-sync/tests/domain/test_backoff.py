@@ -31,6 +31,24 @@ def test_pause_is_shortened_by_up_to_a_quarter() -> None:
     assert backoff.failed("root", 10.0) == 13.0
 
 
+@pytest.mark.parametrize(("asked", "pause"), [(1.0, 2), (60.0, 60), (86_400.0, 300)])
+def test_failure_that_asks_for_a_pause_gets_it_up_to_the_most(
+    backoff: Backoff[str], asked: float, pause: float
+) -> None:
+    until = backoff.failed("root", 0.0, asked)
+
+    assert round(until) == pause
+
+
+def test_pause_that_is_asked_for_is_not_shortened_and_makes_a_shorter_one_longer() -> None:
+    backoff = Backoff[str](first=4.0, most=300.0, fraction=lambda: 0.0)
+    backoff.failed("root", 0.0)
+
+    assert backoff.failed("root", 1.0, 4.0) == 5.0
+    assert backoff.failed("root", 2.0, 1.0) == 5.0
+    assert backoff.failed("root", 5.0) == 11.0
+
+
 def test_success_ends_the_pause_and_the_doubling(backoff: Backoff[str]) -> None:
     backoff.failed("root", 0.0)
     backoff.failed("root", 10.0)

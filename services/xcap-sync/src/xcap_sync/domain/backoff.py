@@ -30,14 +30,20 @@ class Backoff(Generic[K]):
         failure = self._failures.get(key)
         return failure.until if failure else 0.0
 
-    def failed(self, key: K, now: float) -> float:
-        """Take a failure; return when to try again. While it is left alone already, nothing is doubled."""
+    def failed(self, key: K, now: float, at_least: float = 0.0) -> float:
+        """Take a failure; return when to try again. While it is left alone already, nothing is doubled.
+
+        `at_least`: for how long it asked to be left alone, which counts up to the maximum.
+        """
         before = self._failures.get(key)
+        asked = now + min(self._most, at_least)
         if before is not None and now < before.until:
-            return before.until
-        times = before.times + 1 if before else 1
-        pause = min(self._most, self._first * 2.0 ** min(times - 1, 30))
-        failure = self._failures[key] = _Failure(times, now + pause * (0.75 + self._fraction() / 4))
+            times, until = before.times, before.until
+        else:
+            times = before.times + 1 if before else 1
+            pause = min(self._most, self._first * 2.0 ** min(times - 1, 30))
+            until = now + pause * (0.75 + self._fraction() / 4)
+        failure = self._failures[key] = _Failure(times, max(until, asked))
         return failure.until
 
     def succeeded(self, key: K) -> None:
