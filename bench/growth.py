@@ -17,15 +17,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from bench.lab import noise, process
+from bench.lab import noise, picture, process
 from bench.lab.presload import Presload, Report
 from lamplighter_runtime import clock
 from tests.integration.cores import Core
 from tests.integration.served import until
 from tests.integration.system import System
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes  # type: ignore[import-not-found, unused-ignore]
 
 SIZES = "1000,10000,100000"
 WATCHERS = 10
@@ -75,17 +79,25 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="runs at each size (3)")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each (5)")
     parser.add_argument("--output", type=Path, default=DOCS, help="folder of growth.json (docs/bench)")
+    parser.add_argument("--show", action="store_true", help="measure nothing, show what --output has")
     asked = parser.parse_args()
+    path = asked.output / "growth.json"
+    asked.output.mkdir(parents=True, exist_ok=True)
+    if not asked.show:
+        growth = _measured([int(size) for size in asked.sizes.split(",")], asked.rounds, asked.seconds)
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(growth)) + b"\n")
+    growth = msgspec.json.decode(path.read_bytes(), type=Growth)
+    print("\n".join(lines(growth)))
+    draw(growth, asked.output)
+
+
+def _measured(sizes: list[int], rounds: int, seconds: float) -> Growth:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         system = System(environment={})
         stack.callback(system.remove)
         stack.callback(system.stop)
-        bench = Bench(system.start(), Presload(folder), asked.rounds, asked.seconds)
-        growth = bench.measure([int(size) for size in asked.sizes.split(",")])
-    asked.output.mkdir(parents=True, exist_ok=True)
-    (asked.output / "growth.json").write_bytes(msgspec.json.format(msgspec.json.encode(growth)) + b"\n")
-    print("\n".join(lines(growth)))
+        return Bench(system.start(), Presload(folder), rounds, seconds).measure(sizes)
 
 
 class Bench:
@@ -99,25 +111,25 @@ class Bench:
     def measure(self, sizes: list[int]) -> Growth:
         """Measure an empty system, then size after size."""
         time.sleep(CALM_SECONDS)
-        empty = self._memory()
-        publication = self._publications(empty)
-        growth = Growth(publication_bytes=publication, empty_bytes=empty, sizes=[])
+        growth = Growth(publication_bytes=0.0, empty_bytes=self._memory(), sizes=[])
         for subscriptions in sizes:
             size = Size(subscriptions=subscriptions)
             growth.sizes.append(size)
             for step in (self._fill, self._load, self._take_over, self._restart):
+                print(f"{subscriptions} subscriptions: {step.__name__.strip('_')}", file=sys.stderr)
                 step(size)
-                print(f"{subscriptions} subscriptions, {step.__name__.strip('_')}: {size}", file=sys.stderr)
+        growth.publication_bytes = self._publications()
         return growth
 
     def _memory(self) -> dict[str, int]:
         return process.memory([self._system.pid])
 
-    def _publications(self, before: dict[str, int]) -> float:
+    def _publications(self) -> float:
         """Return what a publication needs in the core, in bytes."""
+        before = self._memory()[SERVICE]
         self._run(f"subscribe -P {PUBLICATIONS} -S 1 --no-cleanup --domain publications.test")
         time.sleep(CALM_SECONDS)
-        return (self._memory()[SERVICE] - before[SERVICE]) / PUBLICATIONS
+        return (self._memory()[SERVICE] - before) / PUBLICATIONS
 
     def _fill(self, size: Size) -> None:
         """Subscribe until there are so many."""
@@ -194,34 +206,59 @@ def lines(growth: Growth) -> Iterator[str]:
     yield f"| {head} |"
     yield "|" + "---|" * (head.count("|") + 1)
     best = min(one.calibration_ms for size in growth.sizes for one in size.noisy)
-    held, before = 0, growth.empty_bytes[SERVICE] + growth.publication_bytes * PUBLICATIONS
     for size in growth.sizes:
         core = size.pss_bytes[SERVICE]
-        each = (core - before) / max(1, size.subscriptions - held)
-        held, before = size.subscriptions, core
-        yield (
-            f"| {size.subscriptions:,} | {_spread(size.cpu_us)} | {_spread(size.per_second)} | "
-            + " | ".join(
-                [
-                    f"{median(size.p99_ms):.1f}",
-                    f"{core / 1e6:.0f}",
-                    f"{each:,.0f}",
-                    f"{sum(size.pss_bytes.values()) / 1e6:.0f}",
-                    f"{size.start_seconds:.1f}",
-                    f"{size.killed_ms / 1e3:.2f}",
-                    f"{size.left_ms / 1e3:.2f}",
-                    f"{size.loading_seconds:.2f}",
-                    f"{sum(bool(one.reasons(best)) for one in size.noisy)} of {len(size.noisy)}",
-                    "; ".join(filter(None, size.verdicts)) or "0",
-                ]
-            )
-            + " |"
-        )
+        cells = [
+            f"{size.subscriptions:,}",
+            _spread(size.cpu_us),
+            _spread(size.per_second),
+            f"{median(size.p99_ms):.1f}",
+            f"{core / 1e6:.0f}",
+            f"{(core - growth.empty_bytes[SERVICE]) / size.subscriptions:,.0f}",
+            f"{sum(size.pss_bytes.values()) / 1e6:.0f}",
+            f"{size.start_seconds:.1f}",
+            f"{size.killed_ms / 1e3:.2f}",
+            f"{size.left_ms / 1e3:.2f}",
+            f"{size.loading_seconds:.2f}",
+            f"{sum(bool(one.reasons(best)) for one in size.noisy)} of {len(size.noisy)}",
+            "; ".join(filter(None, size.verdicts)) or "0",
+        ]
+        yield f"| {' | '.join(cells)} |"
     yield ""
     costs = [median(size.cpu_us) for size in growth.sizes]
     far = max(costs) / min(costs)
     yield f"costs are within {far - 1:.0%} of one another ({'as' if far <= TOGETHER else 'NOT as'} wanted: 20%)"
     yield f"a publication needs {growth.publication_bytes:,.0f} bytes of the core"
+
+
+def draw(growth: Growth, folder: Path) -> None:
+    """Write growth.svg and growth.png."""
+    at = [size.subscriptions for size in growth.sizes]
+    middles = [median(size.cpu_us) for size in growth.sizes]
+
+    def costs(axes: "Axes") -> None:
+        below = [middle - min(size.cpu_us) for middle, size in zip(middles, growth.sizes, strict=True)]
+        above = [max(size.cpu_us) - middle for middle, size in zip(middles, growth.sizes, strict=True)]
+        axes.errorbar(at, middles, yerr=[below, above], marker="o", color=picture.COLOURS[0])
+        axes.set(xscale="log", ylim=(0, None))
+
+    def memory(axes: "Axes") -> None:
+        axes.plot(at, [size.pss_bytes[SERVICE] / 1e6 for size in growth.sizes], marker="o", color=picture.COLOURS[2])
+        axes.set(ylim=(0, None))
+
+    def times(axes: "Axes") -> None:
+        axes.plot(at, [size.start_seconds for size in growth.sizes], marker="o", label="restart of everything")
+        axes.plot(at, [size.killed_ms / 1e3 for size in growth.sizes], marker="o", label="longest wait, a core killed")
+        axes.plot(at, [size.left_ms / 1e3 for size in growth.sizes], marker="o", label="longest wait, a core leaves")
+        axes.legend(frameon=False)
+        axes.set(ylim=(0, None))
+
+    panels: list[tuple[str, picture.Panel]] = [
+        ("CPU µs per PUBLISH with its NOTIFY, by subscriptions to others", costs),
+        ("MB of the core, by subscriptions", memory),
+        ("seconds, by subscriptions", times),
+    ]
+    picture.draw(folder, "growth", panels, wide=8.0, high=2.6)
 
 
 def _spread(values: list[float]) -> str:

@@ -14,12 +14,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from bench.lab import noise, process
+from bench.lab import noise, picture, process
 from bench.lab.presload import Delay, Presload, Report, Second, SetUpFailed
 from bench.lab.servers import SERVERS, Served, running
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes  # type: ignore[import-not-found, unused-ignore]
 
 USUAL = "open,cache"
 PEAK = "publish -P 500 -W 1 -c {flying} --seconds {seconds} --warmup 1"
@@ -77,17 +81,24 @@ def main() -> None:
     parser.add_argument("--presentities", type=int, default=30_000, help="of the overload (30000)")
     parser.add_argument("--servers", default=USUAL, help=f"of {','.join(SERVERS)} ({USUAL})")
     parser.add_argument("--output", type=Path, default=DOCS, help="folder of overload.json (docs/bench)")
+    parser.add_argument("--show", action="store_true", help="measure nothing, show what --output has")
     asked = parser.parse_args()
-    results = []
-    for name in asked.servers.split(","):
+    path = asked.output / "overload.json"
+    asked.output.mkdir(parents=True, exist_ok=True)
+    if not asked.show:
+        measured = list(_measured(asked.servers.split(","), asked.seconds, asked.times, asked.presentities))
+        path.write_bytes(msgspec.json.encode(measured) + b"\n")
+    results = msgspec.json.decode(path.read_bytes(), type=list[Overload])
+    print("\n".join(lines(results)))
+    draw(results, asked.output)
+
+
+def _measured(servers: list[str], seconds: float, times: float, presentities: int) -> Iterator[Overload]:
+    for name in servers:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             presload = Presload(Path(folder))
             with running(SERVERS[name], Path(folder) / "server") as served:
-                bench = Bench(presload, served, SERVERS[name].name)
-                results.append(bench.measure(asked.seconds, asked.times, asked.presentities))
-    asked.output.mkdir(parents=True, exist_ok=True)
-    (asked.output / "overload.json").write_bytes(msgspec.json.encode(results) + b"\n")
-    print("\n".join(lines(results)))
+                yield Bench(presload, served, SERVERS[name].name).measure(seconds, times, presentities)
 
 
 class Bench:
@@ -200,6 +211,32 @@ def lines(results: list[Overload]) -> Iterator[str]:
     for one in results:
         if reasons := one.noise.reasons(one.noise.calibration_ms):
             yield f"\nnoisy: {one.server}: {', '.join(reasons)}"
+
+
+def draw(results: list[Overload], folder: Path) -> None:
+    """Write overload.svg and overload.png."""
+
+    def served(axes: "Axes") -> None:
+        for colour, one in zip(picture.COLOURS, results, strict=False):
+            begin = next((second.at for second in one.seconds if second.phase == "run"), 0.0)
+            told = [second for second in one.seconds if second.at >= begin]
+            times = [second.at - begin for second in told]
+            axes.plot(times, [second.served for second in told], color=colour, label=f"{one.server}: served")
+            axes.plot(times, [second.refused for second in told], color=colour, ls=":", label=f"{one.server}: refused")
+            axes.axhline(one.peak, color=colour, lw=0.5, ls="--")
+        axes.legend(frameon=False)
+
+    def memory(axes: "Axes") -> None:
+        for colour, one in zip(picture.COLOURS, results, strict=False):
+            axes.plot(one.memory.over_time, color=colour, label=one.server)
+        axes.set(ylim=(0, None))
+        axes.legend(frameon=False)
+
+    panels: list[tuple[str, picture.Panel]] = [
+        ("PUBLISHes in a second while too many come, by second; dashed: the peak", served),
+        ("resident MB (largest of each name), by second", memory),
+    ]
+    picture.draw(folder, "overload", panels, wide=8.0, high=2.6)
 
 
 def _delay(delay: Delay | None) -> str:

@@ -38,7 +38,7 @@ def main() -> None:
     session = msgspec.json.decode(path.read_bytes(), type=Session)
     print("\n".join(table.lines(session, keep_noisy=asked.keep_noisy)))
     if not asked.no_plot:
-        print(f"\n{path}", *plot.draw(session, asked.output, keep_noisy=asked.keep_noisy))
+        plot.draw(session, asked.output, keep_noisy=asked.keep_noisy)
 
 
 def _arguments() -> argparse.Namespace:
