@@ -3,12 +3,22 @@
 The table routes. What protects the data is in the store: the epoch of a shard, or the lock of a presentity.
 """
 
-from collections.abc import Collection, Iterable
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import suppress
+from typing import NoReturn
+
+from nats.errors import Error as NatsError
 
 from lamplighter_proto.ownership import ShardOwner, ShardTable, chosen
 from lamplighter_runtime.membership import Directory, claimed
+from presence_core.store import StoreError
+
+logger = logging.getLogger(__name__)
 
 SERVICE = "presence-core"
+LOOK_SECONDS = 1.0
 
 
 class Claims:
@@ -71,3 +81,21 @@ def _released(table: ShardTable, numbers: set[int], owner: str) -> ShardTable:
         if number in owners and owners[number].owner == owner:
             owners[number] = ShardOwner(owner="", epoch=owners[number].epoch)
     return table.model_copy(update={"owners": owners})
+
+
+async def balance_for_ever(
+    balance: Callable[[], Awaitable[None]], wake: asyncio.Event, failed: Callable[[Exception], None], *, retry: float
+) -> NoReturn:
+    """Balance whenever somebody wakes us, and now and then anyway; tell what fails, and retry after some seconds."""
+    while True:
+        try:
+            await balance()
+        except (StoreError, NatsError, TimeoutError) as error:
+            failed(error)
+            logger.warning("shards not claimed", extra={"error": repr(error)})
+            await asyncio.sleep(retry)
+            continue
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                await wake.wait()
+        wake.clear()

@@ -5,11 +5,9 @@ import logging
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Protocol
 
-from nats.errors import Error as NatsError
-
 from lamplighter_runtime import clock
 from lamplighter_runtime.membership import Directory
-from presence_core.claims import SERVICE, Claims
+from presence_core.claims import SERVICE, Claims, balance_for_ever
 from presence_core.domain.expiry import Wheel
 from presence_core.domain.presentity import TOMBSTONE_SECONDS
 from presence_core.in_use import NEVER, InUse
@@ -74,7 +72,8 @@ class Minding:
 
     def work(self) -> Mapping[str, Coroutine[object, object, None]]:
         """Return what has to run, by name."""
-        return {"claims": self._claim_for_ever(), "ticks": self._tick_for_ever(), "cleaner": self._clean_for_ever()}
+        claims = balance_for_ever(self._balance, self._wake, self._not_claimed, retry=RETRY_SECONDS)
+        return {"claims": claims, "ticks": self._tick_for_ever(), "cleaner": self._clean_for_ever()}
 
     # --- shards
 
@@ -94,22 +93,8 @@ class Minding:
                 self._minded.forget([number])
         self._wake.set()
 
-    async def _claim_for_ever(self) -> None:
-        while True:
-            try:
-                await self._balance()
-            except (StoreError, NatsError, TimeoutError) as error:
-                self._turns.away = self._turns.away or isinstance(error, StoreAway)
-                logger.warning("shards not claimed", extra={"error": repr(error)})
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            try:
-                async with asyncio.timeout(1.0):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-            finally:
-                self._wake.clear()
+    def _not_claimed(self, error: Exception) -> None:
+        self._turns.away = self._turns.away or isinstance(error, StoreAway)
 
     async def _balance(self) -> None:
         wanted = self._claims.wanted()

@@ -11,14 +11,12 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 
-from nats.errors import Error as NatsError
-
 from lamplighter_proto import Command, Moved, Outcome, Refresh, subjects
 from lamplighter_proto.ownership import shard_of
 from lamplighter_runtime import clock
 from lamplighter_runtime.bus import Bus
 from lamplighter_runtime.membership import Directory
-from presence_core.claims import Claims
+from presence_core.claims import Claims, balance_for_ever
 from presence_core.commit import Committer
 from presence_core.deliver import Teller
 from presence_core.domain.presentity import TOMBSTONE_SECONDS
@@ -152,25 +150,18 @@ class Shards:
 
     async def run(self) -> None:
         """Keep serving the shards that shall be ours."""
-        while True:
-            if self._unsure():
-                await asyncio.sleep(TICK_SECONDS)
-                continue
-            try:
-                await self._balance()
-                self.store_away = False
-            except (StoreError, NatsError, TimeoutError) as error:
-                self.store_away = self.store_away or isinstance(error, StoreError)
-                logger.warning("shards not claimed", extra={"error": repr(error)})
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            try:
-                async with asyncio.timeout(1.0):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-            finally:
-                self._wake.clear()
+        await balance_for_ever(self._balance_when_sure, self._wake, self._not_claimed, retry=RETRY_SECONDS)
+
+    async def _balance_when_sure(self) -> None:
+        if self._unsure():
+            await asyncio.sleep(TICK_SECONDS)
+            self._wake.set()
+            return
+        await self._balance()
+        self.store_away = False
+
+    def _not_claimed(self, error: Exception) -> None:
+        self.store_away = self.store_away or isinstance(error, StoreError)
 
     def wanted(self) -> set[int]:
         """Return the shards that shall be ours; those we serve while we are not seen alive."""
