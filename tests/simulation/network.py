@@ -40,10 +40,13 @@ class Network:
         self.faults = Faults()
         self.carried = self.lost = self.doubled = 0
         self._sockets: dict[Address, tuple[Receiver, Context]] = {}
+        self._lives: dict[Address, int] = {}
+        """How often each address was given to somebody."""
 
     def bind(self, address: Address, receiver: Receiver, context: Context) -> None:
         """Give an address to somebody, whoever had it before."""
         self._sockets[address] = (receiver, context)
+        self._lives[address] = self._lives.get(address, 0) + 1
 
     def release(self, address: Address, receiver: Receiver) -> None:
         """Take an address from who has it."""
@@ -54,7 +57,8 @@ class Network:
         """Carry a datagram, perhaps."""
         faults, chance = self.faults, self._random.random
         self.carried += 1
-        self._on_send(data, source[0])
+        if source in self._sockets:
+            self._on_send(data, f"{source[0]} ({self._lives[source]})")
         if faults.loss and chance() < faults.loss:
             self.lost += 1
             self._note("lost", f"{source[0]} > {target[0]}", data.split(b"\r\n", 1)[0])

@@ -106,7 +106,10 @@ def lit(event: str, items: dict[str, int]) -> dict[str, int]:
 
 
 class Wire:
-    """The NOTIFYs that edges put on the wire, as each of them and nobody else can order them."""
+    """The NOTIFYs that edges put on the wire, as each process and nobody else can order them.
+
+    One that begins anew does not know what the one before sent; of that it only sends nothing again.
+    """
 
     def __init__(self, promises: Promises) -> None:
         self._promises = promises
