@@ -71,7 +71,7 @@ class Publisher:
                 self._taken(fact, response, began, expires)
                 return True
             if response is not None and response.status == 412:
-                if before and began + MARGIN < fact.certain_until:
+                if before and self._now() + MARGIN < fact.certain_until:
                     self._promises.violated(f"{fact.name}: an accepted publication is unknown (412)")
                 return False
             if response is not None and response.status != 503:

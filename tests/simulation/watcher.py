@@ -91,7 +91,7 @@ class Watcher:
                 self._taken(dialog, response, began)
                 return True
             if response is not None and response.status == 481:
-                if began + MARGIN < dialog.certain_until and not dialog.over and self.ruled is None:
+                if self._now() + MARGIN < dialog.certain_until and not dialog.over and self.ruled is None:
                     self.promises.violated(f"{self.name}: an accepted subscription is unknown (481)")
                 return False
             if response is not None and response.status != 503:
