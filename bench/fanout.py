@@ -47,11 +47,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="of each run (10)")
     parser.add_argument("--servers", default=USUAL, help=f"of {','.join(SERVERS)} ({USUAL})")
     parser.add_argument("--output", type=Path, default=DOCS, help="folder of fanout.json (docs/bench)")
+    parser.add_argument("--show", action="store_true", help="measure nothing, show what --output has")
     asked = parser.parse_args()
-    results = list(_measured(asked.servers.split(","), asked.watchers, asked.seconds))
+    path = asked.output / "fanout.json"
     asked.output.mkdir(parents=True, exist_ok=True)
-    (asked.output / "fanout.json").write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
-    print("\n".join(lines(results)))
+    if not asked.show:
+        measured = list(_measured(asked.servers.split(","), asked.watchers, asked.seconds))
+        path.write_bytes(msgspec.json.encode(measured) + b"\n")
+    print("\n".join(lines(msgspec.json.decode(path.read_bytes(), type=list[Fanout]))))
 
 
 def _measured(servers: list[str], watchers: int, seconds: float) -> Iterator[Fanout]:

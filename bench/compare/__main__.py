@@ -84,7 +84,7 @@ def _measure(
             load=load,
             round=number,
             command=command,
-            report=report,
+            report=LOADS[load].essence(report) if report else None,
             trouble=trouble,
             noise=beside,
         )

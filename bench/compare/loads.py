@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from bench.lab.presload import Report
 
 
@@ -15,10 +17,16 @@ class Load:
     """With {seconds}, and {half} for half the rate at which SATURATION ran on this server in this round."""
     rate: str = "publish"
     delay: str = "publish_notify"
+    further: tuple[str, ...] = ("publish_200",)
 
     def per_second(self, report: Report) -> float:
         """Return operations per second."""
         return report.per_second[self.rate]
+
+    def essence(self, report: Report) -> Report:
+        """Return a report without the delays that are of no use here."""
+        useful = {name: delay for name, delay in report.latency_ms.items() if name in (self.delay, *self.further)}
+        return msgspec.structs.replace(report, latency_ms=useful)
 
     def cost(self, report: Report) -> float:
         """Return CPU microseconds of all server processes per operation; NaN when there was none."""
@@ -54,6 +62,7 @@ LOADS: Mapping[str, Load] = {
         command="subscribe -P 1000 -W 5 -c 32",
         rate="subscribe",
         delay="subscribe_notify",
+        further=("subscribe_2xx",),
     ),
     "fanout": Load(
         title="NOTIFY to 1,000 watchers of one", command="fanout -W 1000 --seconds {seconds}", rate="notify"

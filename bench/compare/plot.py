@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import fill as fill_text
 from typing import TYPE_CHECKING
 
 from bench.compare.loads import LOADS
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes  # type: ignore[import-not-found, unused-ignore]
 
 Take = Callable[[Cell], Spread | None]
+_LETTERS = 18
+"""In a line below a group of bars."""
 _WIDTH = 0.8
 """Of all the bars of a load."""
 
@@ -30,7 +33,7 @@ def draw(session: Session, folder: Path, *, keep_noisy: bool) -> None:
 def _panel(session: Session, take: Take, keep_noisy: bool) -> picture.Panel:
     loads, servers = session.loads(), session.servers()
 
-    def fill(axes: "Axes") -> None:
+    def paint(axes: "Axes") -> None:
         for number, server in enumerate(servers):
             shift = (number - (len(servers) - 1) / 2) * _WIDTH / len(servers)
             spreads = [take(session.of(load, server, keep_noisy=keep_noisy)) for load in loads]
@@ -48,7 +51,9 @@ def _panel(session: Session, take: Take, keep_noisy: bool) -> picture.Panel:
                 error_kw={"lw": 0.7},
             )
         axes.set_yscale("log")
-        axes.set_xticks(range(len(loads)), [LOADS[load].title.replace(", ", "\n") for load in loads])
-        axes.legend(ncols=len(servers), frameon=False, fontsize=6)
+        axes.minorticks_off()
+        axes.set_xticks(range(len(loads)), [fill_text(LOADS[load].title, _LETTERS) for load in loads], fontsize=7)
+        if take is Cell.per_second:
+            axes.legend(ncols=len(servers), frameon=False, fontsize=6)
 
-    return fill
+    return paint

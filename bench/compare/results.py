@@ -13,7 +13,7 @@ from bench.lab.noise import Noise
 from bench.lab.presload import Report
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One load on one server in one round."""
 
     server: str

@@ -1,5 +1,6 @@
 """Pictures of results, where matplotlib is installed (requirements-bench.txt)."""
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -33,4 +34,21 @@ def draw(folder: Path, name: str, panels: list[tuple[str, Panel]], *, wide: floa
         place.spines[["top", "right"]].set_visible(False)
     for suffix, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
         figure.savefig(folder / f"{name}.{suffix}", dpi=_DOTS_PER_INCH, metadata=metadata)
+    _shrink(folder / f"{name}.png")
+    _round(folder / f"{name}.svg")
     pyplot.close(figure)
+
+
+def _round(path: Path) -> None:
+    """Keep a tenth of a point and one line for each path."""
+    text = re.sub(r"(\.[0-9])[0-9]+", r"\1", path.read_text())
+    path.write_text(re.sub(r" *\n(?=[MLQCz\"])", " ", text))
+
+
+def _shrink(path: Path) -> None:
+    """Keep few colours: no picture here needs more."""
+    from PIL import Image  # type: ignore[import-not-found, unused-ignore]
+
+    with Image.open(path) as image:
+        small = image.convert("RGB").quantize(colors=32)
+    small.save(path, optimize=True)

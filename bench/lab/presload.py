@@ -32,7 +32,7 @@ class Delay(msgspec.Struct, frozen=True, kw_only=True):
     max: float
 
 
-class Counters(msgspec.Struct, frozen=True, kw_only=True):
+class Counters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What happened in one phase."""
 
     publish_ok: int = 0
@@ -52,7 +52,7 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
     subscribe_status: dict[str, int] = {}
 
 
-class Server(msgspec.Struct, frozen=True, kw_only=True):
+class Server(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The measured processes; None where nothing was to divide by."""
 
     processes: int = 0
@@ -64,7 +64,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     pss_kb: int = 0
 
 
-class Generator(msgspec.Struct, frozen=True, kw_only=True):
+class Generator(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """presload itself."""
 
     cpu_s: float = 0.0
@@ -72,7 +72,7 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True):
     rx_dropped: int = 0
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What presload says of a run."""
 
     ok: bool
