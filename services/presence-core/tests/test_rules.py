@@ -53,6 +53,19 @@ async def test_new_watcher_is_what_the_rules_say(
     assert (reply.status, dict(reply.headers)["Expires"]) == (200, "600")
 
 
+@pytest.mark.parametrize("handling", HANDLINGS)
+async def test_repeated_subscribe_gets_the_same_answer(ruled: Core, commands: Commands, handling: str) -> None:
+    put_rules(ruled, handled(handling))
+    command = commands.subscribe(expires=600)
+    (first,) = await ruled.ask(command)
+
+    (second,) = await ruled.ask(command)
+
+    assert isinstance(first, Answer)
+    assert isinstance(second, Answer)
+    assert (second.to_tag, int(dict(second.headers)["Expires"])) == (first.to_tag, pytest.approx(600, abs=1))
+
+
 @pytest.mark.parametrize("rules", [(), (handled("allow", CAROL),)])
 async def test_watcher_that_no_rule_knows_is_pending_and_sees_nothing(
     ruled: Core, commands: Commands, rules: tuple[str, ...]

@@ -8,7 +8,7 @@ from lamplighter_proto import Binding, Publish, Register, Subscribe
 from lamplighter_runtime import clock
 from presence_core.domain.presentity import TOMBSTONE_SECONDS
 from presence_core.shard import Shard
-from presence_core.testing import Core, FakeDirectory, etag, outcome, successor, tick, to_tag
+from presence_core.testing import Core, FakeDirectory, etag, gate, outcome, successor, tick, to_tag
 
 STORES = ["write-through", "database"]
 SHARDS_ONLY = {
@@ -87,6 +87,51 @@ async def test_refresh_that_is_saved_after_the_watcher_refused_brings_nothing_ba
     assert len(core.targets) == 1
     assert core.store.subscriptions == {}
     assert holding(core) == []
+
+
+async def test_subscription_that_ends_before_it_is_saved_is_told_of_its_end_afterwards(
+    core: Core, subscribe: SubscribeBuilder
+) -> None:
+    gate(core).clear()
+    core.shards.on_commands([subscribe(call_id="c", expires=60)])
+    await core.quiet()
+    now = clock.wall()
+    tick(core, now + 62)
+
+    gate(core).set()
+    await core.until(lambda: bool(core.replies))
+    await core.quiet()
+    await core.confirm()
+    tick(core, now + 64)
+    await core.quiet()
+    await core.confirm()
+
+    assert core.targets[-1].state == "terminated"
+    assert core.store.subscriptions == {}
+    assert not any(one.deliveries for one in core.shards.memory())
+
+
+async def test_subscription_that_ends_before_its_refresh_is_saved_is_told_of_its_end_once(
+    core: Core, subscribe: SubscribeBuilder
+) -> None:
+    (first,) = await core.ask(subscribe(call_id="c", expires=600))
+    await core.confirm()
+    gate(core).clear()
+    core.shards.on_commands([subscribe(call_id="c", cseq=2, to_tag=to_tag(first), expires=60)])
+    await core.quiet()
+    now = clock.wall()
+    tick(core, now + 62)
+
+    gate(core).set()
+    await core.until(lambda: len(core.replies) == 2)
+    await core.quiet()
+    await core.confirm()
+    tick(core, now + 64)
+    await core.quiet()
+    await core.confirm()
+
+    assert [target.state for target in core.targets].count("terminated") == 1
+    assert not any(one.deliveries for one in core.shards.memory())
 
 
 async def test_publications_end_one_after_the_other(

@@ -19,6 +19,9 @@ from presence_core.settings import Settings
 from presence_core.shard import Due, Shard
 from presence_core.watching import Watchers
 
+UNSAVED_SECONDS = 1.0
+"""Until a subscription is looked at again that was over before it was saved."""
+
 
 class Subscribing:
     """Handles SUBSCRIBE and the end of subscriptions."""
@@ -150,13 +153,16 @@ class Subscribing:
         if subscription.expires > now:
             shard.wheel.set((Due.SUBSCRIPTION, tag), subscription.expires)
             return
+        delivery = shard.deliveries.get(tag)
+        if delivery is None or delivery.subscription.remote_cseq != subscription.remote_cseq:
+            # Its watcher hears of its end when it is saved, not before.
+            shard.wheel.set((Due.SUBSCRIPTION, tag), now + UNSAVED_SECONDS)
+            return
         over = ended(subscription, "timeout")
         shard.subscriptions[tag] = over
-        delivery = shard.deliveries.get(tag)
-        if delivery is not None:
-            # Nothing to save: the stored time of expiry says it already.
-            delivery.decided(over)
-            self._teller.offer(shard, delivery)
+        # Nothing to save: the stored time of expiry says it already.
+        delivery.decided(over)
+        self._teller.offer(shard, delivery)
         self._watchers.over(shard, over, now)
 
 

@@ -100,7 +100,8 @@ def decide_subscribe(
 
 
 def _repeat(known: Subscription, now: float) -> Subscribed:
-    lifetime = 0 if known.status == Status.TERMINATED else max(0, int(known.expires - now))
+    # What ended since, by a rule for one, is told by NOTIFY: the answer is the one that there was.
+    lifetime = max(0, int(known.expires - now))
     return Subscribed(subscription=known, lifetime=lifetime, repeated=True)
 
 
