@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -54,14 +55,23 @@ class Served:
 @contextmanager
 def core(dsn: str, folder: Path, **more: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run a core and its NATS; yield the process and its HTTP port."""
+    with core_and_nats(dsn, folder, **more) as (process, port, _):
+        yield process, port
+
+
+@contextmanager
+def core_and_nats(
+    dsn: str, folder: Path, **more: str
+) -> Iterator[tuple[subprocess.Popen[str], int, subprocess.Popen[str]]]:
+    """Run a core and its NATS; yield the process, its HTTP port and the server."""
     port, nats_port = free_port(), free_port()
     environ = {
         "PRESENCE_CORE_HTTP_PORT": str(port),
         "PRESENCE_CORE_NATS_URL": f"nats://127.0.0.1:{nats_port}",
         "PRESENCE_CORE_POSTGRES_DSN": dsn,
     }
-    with running(*nats(nats_port, folder)), running(*CORE, **(environ | more)) as process:
-        yield process, port
+    with running(*nats(nats_port, folder)) as server, running(*CORE, **(environ | more)) as process:
+        yield process, port, server
 
 
 def migrated(dsn: str, **more: str) -> tuple[int, list[dict[str, object]]]:
@@ -179,6 +189,18 @@ def test_core_that_may_not_migrate_waits_for_the_job_and_then_serves(dsn: str, t
     (waiting,) = [line for line in lines(errors) if line["message"] == "waiting for the database"]
     assert waiting["error"] == "the schema lacks the migrations [1, 2], which `python -m presence_core migrate` makes"
     assert process.returncode == 0
+
+
+@pytest.mark.integration
+def test_core_whose_nats_stands_still_before_it_has_joined_ends_soon(dsn: str, tmp_path: Path) -> None:
+    with core_and_nats(dsn, tmp_path, PRESENCE_CORE_MIGRATE="false") as (process, port, server):
+        assert eventually(lambda: readiness(port) == (503, NOT_YET))
+        server.send_signal(signal.SIGSTOP)
+        migrated(dsn)
+        time.sleep(1)
+        code, seconds, errors = ended(process)
+
+    assert (code, seconds < 2 * END_SECONDS) == (0, True), errors
 
 
 @pytest.mark.integration

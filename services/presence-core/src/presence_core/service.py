@@ -123,18 +123,24 @@ class PresenceCore:
         pending.set_function(lambda: core.parts.committer.waiting)
 
     async def _serve(self, bus: NatsBus, directory: Directory, core: Core, stop: asyncio.Event) -> None:
-        settings, shards = self.settings, core.shards
+        shards = core.shards
         replaced = asyncio.Event()
         directory.on_replaced(replaced.set)
+        if not await unless_stopped(stop, self._joined(bus, directory, shards)):
+            return await self._close(bus, directory)
+        work = {name: asyncio.create_task(one, name=name) for name, one in shards.work().items()}
+        await self._until_stopped(list(work.values()), stop, replaced)
+        await self._leave(bus, directory, shards, work)
+
+    async def _joined(self, bus: NatsBus, directory: Directory, shards: Serving) -> bool:
+        settings = self.settings
         await bus.subscribe(subjects.core_commands(settings.instance), FrameCodec(Command), shards.on_commands)
         await bus.subscribe(subjects.core_outcomes(settings.instance), FrameCodec[Outcome](Outcome), shards.on_outcomes)
         await bus.subscribe(
             subjects.core_refreshes(settings.instance), FrameCodec[Refresh](Refresh), shards.on_refreshes
         )
         await directory.announce(Member(service=SERVICE, instance=settings.instance, http=http_url(self.app)))
-        work = {name: asyncio.create_task(one, name=name) for name, one in shards.work().items()}
-        await self._until_stopped(list(work.values()), stop, replaced)
-        await self._leave(bus, directory, shards, work)
+        return True
 
     async def _until_stopped(
         self, work: "list[asyncio.Task[None]]", stop: asyncio.Event, replaced: asyncio.Event

@@ -68,10 +68,9 @@ class SipEdge:
         directory.on_change(edge.ownership_changed)
         try:
             await edge.open()
-            await self._subscribe(bus, edge)
-            await directory.announce(self._member(edge))
-            logger.info("serving", extra={"sip": edge.advertised})
-            await stop.wait()
+            if await unless_stopped(stop, self._joined(bus, directory, edge)):
+                logger.info("serving", extra={"sip": edge.advertised})
+                await stop.wait()
             await edge.drain()
         finally:
             await edge.close()
@@ -81,10 +80,12 @@ class SipEdge:
         if table is not None and table.shards != self.settings.shards:
             raise StartError(f"this cluster was made for {table.shards} shards, not {self.settings.shards}")
 
-    async def _subscribe(self, bus: NatsBus, edge: Edge) -> None:
+    async def _joined(self, bus: NatsBus, directory: Directory, edge: Edge) -> bool:
         name = self.settings.instance
         await bus.subscribe(subjects.edge_replies(name), FrameCodec[Reply](Reply), edge.endpoint.on_replies)
         await bus.subscribe(subjects.edge_sends(name), FrameCodec[Send](Send), edge.port.on_sends)
+        await directory.announce(self._member(edge))
+        return True
 
     def _member(self, edge: Edge) -> Member:
         return Member(

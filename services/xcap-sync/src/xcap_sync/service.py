@@ -93,15 +93,18 @@ class XcapSync:
         refresher = Refresher(bus, cluster, self._refreshes, self._counts, clock.monotonic)
         mode = self._mode = mode_of(self.settings, refresher, cluster, self._counts)
         handlers = Handlers(mode.documents, self._counts, cluster.ours)
-        replies = subjects.xcap_replies(self.settings.instance)
-        await bus.subscribe(replies, FrameCodec[Refreshed](Refreshed), refresher.on_refreshed)
-        await bus.subscribe(subjects.XCAP, FrameCodec[XcapCommand](XcapCommand), handlers.on_commands)
-        self._gate.call = handlers.call
         try:
+            await unless_stopped(stop, self._listen(bus, refresher, handlers))
+            self._gate.call = handlers.call
             await _work([refresher.sweep_for_ever(), *mode.work()], stop, self._drain)
         finally:
             self._gate.call = None
             await mode.close()
+
+    async def _listen(self, bus: Bus, refresher: Refresher, handlers: Handlers) -> None:
+        replies = subjects.xcap_replies(self.settings.instance)
+        await bus.subscribe(replies, FrameCodec[Refreshed](Refreshed), refresher.on_refreshed)
+        await bus.subscribe(subjects.XCAP, FrameCodec[XcapCommand](XcapCommand), handlers.on_commands)
 
     async def _drain(self) -> None:
         """Wait a moment for cores to confirm what they were told."""
