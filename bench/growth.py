@@ -241,6 +241,7 @@ def draw(growth: Growth, folder: Path) -> None:
         above = [max(size.cpu_us) - middle for middle, size in zip(middles, growth.sizes, strict=True)]
         axes.errorbar(at, middles, yerr=[below, above], marker="o", color=picture.COLOURS[0])
         axes.set(xscale="log", ylim=(0, None))
+        axes.minorticks_off()
 
     def memory(axes: "Axes") -> None:
         axes.plot(at, [size.pss_bytes[SERVICE] / 1e6 for size in growth.sizes], marker="o", color=picture.COLOURS[2])

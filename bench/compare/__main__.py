@@ -78,7 +78,7 @@ def _measure(
             except SetUpFailed as failure:
                 trouble = str(failure)
         if load == SATURATION and report:
-            half = report.per_second["publish"] / 2
+            half = LOADS[load].per_second(report) / 2
         run = Run(
             server=SERVERS[name].name,
             load=load,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bench.lab.presload import Report
+from bench.lab.presload import Counters, Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +21,19 @@ class Load:
 
     def per_second(self, report: Report) -> float:
         """Return operations per second."""
-        return report.per_second[self.rate]
+        return report.per_second.get(self.rate, 0.0)
 
     def essence(self, report: Report) -> Report:
-        """Return a report without the delays that are of no use here."""
-        useful = {name: delay for name, delay in report.latency_ms.items() if name in (self.delay, *self.further)}
-        return msgspec.structs.replace(report, latency_ms=useful)
+        """Return a report without what is of no use here."""
+        return msgspec.structs.replace(
+            report,
+            latency_ms={name: report.latency_ms[name] for name in self._delays() if name in report.latency_ms},
+            per_second={name: rate for name, rate in report.per_second.items() if rate},
+            setup=Counters(),
+        )
+
+    def _delays(self) -> tuple[str, ...]:
+        return self.delay, *self.further
 
     def cost(self, report: Report) -> float:
         """Return CPU microseconds of all server processes per operation; NaN when there was none."""

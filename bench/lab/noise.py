@@ -51,9 +51,9 @@ def watched(roots: Iterable[int]) -> Iterator[Noise]:
     yield noise
     elapsed = (clock.monotonic() - start) * (os.cpu_count() or 1)
     busy_after, stolen_after = _machine()
-    noise.others = max(0.0, busy_after - busy - (_ours(pids) - ours)) / elapsed
-    noise.steal = (stolen_after - stolen) / elapsed
-    noise.calibration_ms = max(before, calibrate())
+    noise.others = round(max(0.0, busy_after - busy - (_ours(pids) - ours)) / elapsed, 4)
+    noise.steal = round((stolen_after - stolen) / elapsed, 4)
+    noise.calibration_ms = round(max(before, calibrate()), 3)
 
 
 def calibrate() -> float:

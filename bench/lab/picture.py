@@ -22,7 +22,9 @@ def draw(folder: Path, name: str, panels: list[tuple[str, Panel]], *, wide: floa
         print(f"no picture of {name}: install requirements-bench.txt", file=sys.stderr)
         return
     matplotlib.use("Agg")
-    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 8})
+    matplotlib.rcParams.update(
+        {"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 8, "font.sans-serif": "DejaVu Sans"}
+    )
     from matplotlib import pyplot  # type: ignore[import-not-found, unused-ignore]
 
     figure, places = pyplot.subplots(
@@ -42,7 +44,7 @@ def draw(folder: Path, name: str, panels: list[tuple[str, Panel]], *, wide: floa
 def _round(path: Path) -> None:
     """Keep a tenth of a point and one line for each path."""
     text = re.sub(r"(\.[0-9])[0-9]+", r"\1", path.read_text())
-    path.write_text(re.sub(r" *\n(?=[MLQCz\"])", " ", text))
+    path.write_text(re.sub(r"\n *(?=[MLQCz\"<])", "\n", re.sub(r" *\n(?=[MLQCz\"])", " ", text)))
 
 
 def _shrink(path: Path) -> None:

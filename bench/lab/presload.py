@@ -87,7 +87,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     server: Server
     generator: Generator
     run: Counters
-    setup: Counters
+    setup: Counters = Counters()
 
     def faults(self, *, but: Iterable[str] = ()) -> str:
         """Return the verdict without the faults that were to be expected; empty when none is left."""
