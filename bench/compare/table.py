@@ -33,6 +33,8 @@ def _show(spread: Spread | None) -> str:
     if spread is None:
         return "-"
     digits = 0 if spread.middle >= 100 else 1
+    if spread.least == spread.most:
+        return f"{spread.middle:,.{digits}f}"
     return f"{spread.middle:,.{digits}f} ({spread.least:,.{digits}f} to {spread.most:,.{digits}f})"
 
 
