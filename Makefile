@@ -30,7 +30,7 @@ run: $(VENV)/.run ## start everything in the foreground (ARGS="--policy rules â€
 install: $(VENV)/.dev ## make .venv with the services and the developers' tools
 
 .PHONY: check
-check: format lint types imports test ## all that must hold before a push: format, lint, types, imports, test
+check: format lint types imports manifests test ## all that must hold before a push
 
 .PHONY: format
 format: $(VENV)/.dev ## fail where `make fmt` would change something
@@ -47,6 +47,10 @@ types: $(VENV)/.dev ## check the types, member by member: their tests have files
 .PHONY: imports
 imports: $(VENV)/.dev ## check who may import whom
 	$(BIN)/lint-imports --no-logo
+
+.PHONY: manifests
+manifests: $(VENV)/.dev ## check what runs on Kubernetes: every overlay, against the schemas and the services
+	scripts/k8s/validate
 
 .PHONY: test
 test: $(VENV)/.dev ## run all tests (ARGS="-k name â€¦" for pytest)
