@@ -1,7 +1,8 @@
 """A core that uses presentities one by one (store=database): what is read, said, waited for and forgotten."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+import msgspec
 
 from lamplighter_proto import Publish, Refresh, Subscribe, Wanted
 from lamplighter_proto.ownership import shard_of
@@ -61,10 +62,10 @@ async def test_publication_that_another_program_brought_is_told_at_the_next_use(
     await core.ask(subscribe())
     await core.confirm()
     ((key, row),) = core.store.publications.items()
-    theirs = replace(
+    theirs = msgspec.structs.replace(
         row.publication, pub="theirs", etag="theirs", body=b"theirs", modified=row.publication.modified - 1
     )
-    core.store.publications[(*key[:2], "theirs")] = replace(row, publication=theirs)
+    core.store.publications[(*key[:2], "theirs")] = msgspec.structs.replace(row, publication=theirs)
 
     await core.ask(publish(b"2"))
 

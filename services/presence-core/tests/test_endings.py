@@ -1,5 +1,6 @@
 """Dialogs that are over for good, and documents that tell only what has changed (RFC 4235 §4.1)."""
 
+import msgspec
 import pytest
 
 from event_packages.registry import Registry
@@ -124,7 +125,9 @@ async def test_ending_stays_remembered_while_a_publication_says_otherwise(core: 
     (late,) = await core.ask(commands.dialogs(dialog_info(("c1", "confirmed")), expires=3600))
     entry = shard(core).entries[KEY]
     (publication,) = [one for one in entry.decided.publications if one.etag == etag(late)]
-    object.__setattr__(publication, "expires", int(now) + REMEMBERED + 100)
+    longer = msgspec.structs.replace(publication, expires=int(now) + REMEMBERED + 100)
+    others = [one for one in entry.decided.publications if one is not publication]
+    entry.decided = msgspec.structs.replace(entry.decided, publications=(*others, longer))
     shard(core).wheel.set(("presentity", KEY), now + REMEMBERED + 1)  # type: ignore[arg-type]
 
     tick(core, now + REMEMBERED + 2)

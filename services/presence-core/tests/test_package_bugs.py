@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from event_packages.base import Body, EventPackage, State, View
@@ -152,7 +153,7 @@ async def test_ending_that_finds_a_bug_costs_no_other_presentity(
     object.__setattr__(dialog, "bury", broken)
     await ruled.ask(commands.dialogs(dialog_info(("c1", "early")), if_match=etag(first)))
     entry = shard(ruled).entries[(ALICE, "dialog")]
-    entry.decided = replace(entry.decided, endings=dict.fromkeys(entry.decided.endings, 1))
+    entry.decided = msgspec.structs.replace(entry.decided, endings=dict.fromkeys(entry.decided.endings, 1))
     shard(ruled).wheel.set((Due.PRESENTITY, (ALICE, "dialog")), 1)
     tick(ruled, clock.wall() + 1)
     await ruled.ask(commands.dialogs(dialog_info(("c7", "early"), entity=CAROL), presentity=CAROL))

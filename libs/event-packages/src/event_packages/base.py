@@ -7,6 +7,8 @@ and that is *written* as a body. The simplest package composes bytes and leaves 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from event_packages.rules.permissions import Permissions
 
 Document = object
@@ -15,8 +17,7 @@ State = object
 """What `compose` made of documents: immutable and compared by value. Bytes are written as they are."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
+class Body(Struct, frozen=True, kw_only=True, gc=False):
     """The body of a NOTIFY. Where `version_at` is not negative, the document's version belongs at that offset."""
 
     content_type: str

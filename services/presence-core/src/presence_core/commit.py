@@ -187,9 +187,10 @@ class Committer:
         changes, self._changes = self._changes, Changes()
         actions, self._actions = self._actions, []
         self._forgotten.clear()
-        self._tried_again = changes.rows() if self._away else 0
+        rows = changes.rows()
+        self._tried_again = rows if self._away else 0
         try:
-            lost = await self._save_timed(changes) if changes.rows() else ()
+            lost = await self._save_timed(changes, rows) if rows else ()
         except StoreAway as error:
             if self._period:
                 return self._keep(changes, actions, error)
@@ -207,17 +208,17 @@ class Committer:
         self._away, self._tried_again = True, 0
         self._wake.set()
 
-    async def _save_timed(self, changes: Changes) -> Collection[int]:
+    async def _save_timed(self, changes: Changes, rows: int) -> Collection[int]:
         """Save a batch and learn from the time that it takes how much may wait."""
         began = self._began = clock.monotonic()
         try:
-            return await self._save(changes)
+            return await self._save(changes, rows)
         finally:
             took, self._began = clock.monotonic() - began, None
             slow = took > SLOW_SECONDS
-            self._room = max(LEAST_WAITING, changes.rows() / took * WAIT_SECONDS) if slow else math.inf
+            self._room = max(LEAST_WAITING, rows / took * WAIT_SECONDS) if slow else math.inf
 
-    async def _save(self, changes: Changes) -> Collection[int]:
+    async def _save(self, changes: Changes, rows: int) -> Collection[int]:
         """Save a batch; return the shards whose changes are lost. Raises StoreAway."""
         started = clock.monotonic()
         try:
@@ -228,7 +229,7 @@ class Committer:
             # Also a bug must not end the commits of everybody.
             return await self._save_apart(changes) if len(changes.epochs) > 1 else self._give_up(changes, error)
         self._metrics.commits.inc()
-        self._metrics.rows.inc(changes.rows())
+        self._metrics.rows.inc(rows)
         self._metrics.commit_seconds.observe(clock.monotonic() - started)
         return ()
 

@@ -84,14 +84,19 @@ class Teller:
             changed, self._changed = self._changed, {}
             for shard, entry in changed.values():
                 self._tell_change(shard, entry, now)
-        offered, self._offered = self._offered, {}
-        for shard, delivery in offered.values():
-            subscription = delivery.subscription
-            entry_of = shard.entries.get((subscription.presentity, subscription.event))
-            if entry_of is not None and shard.deliveries.get(subscription.local_tag) is delivery:
-                if not entry_of.round:
-                    self._composer.recompose(shard, entry_of, now)
-                self._notify(shard, entry_of, (delivery,), now)
+        if self._offered:
+            offered, self._offered = self._offered, {}
+            for shard, delivery in offered.values():
+                self._tell_offered(shard, delivery, now)
+
+    def _tell_offered(self, shard: Shard, delivery: Delivery, now: float) -> None:
+        subscription = delivery.subscription
+        entry = shard.entries.get((subscription.presentity, subscription.event))
+        if entry is not None and shard.deliveries.get(subscription.local_tag) is delivery:
+            if not entry.round:
+                self._composer.recompose(shard, entry, now)
+            if delivery.due(entry.seen(subscription.view), now):
+                self._notify(shard, entry, (delivery,), now)
 
     def _tell_change(self, shard: Shard, entry: Entry, now: float) -> None:
         changed = self._composer.recompose(shard, entry, now)

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
+from msgspec import structs
+
 from event_packages.base import Document, EventPackage
 from event_packages.errors import Forbidden
 from event_packages.registry import Registry
@@ -114,7 +116,7 @@ class Loader:
             return
         entry = shard.entry(stored.aor, stored.event, package)
         publications = (*entry.decided.publications, publication)
-        entry.decided = entry.committed = replace(entry.decided, publications=publications)
+        entry.decided = entry.committed = structs.replace(entry.decided, publications=publications)
 
     def _parsed(
         self, package: EventPackage, publication: Publication, known: Mapping[Body, Document]
@@ -123,9 +125,9 @@ class Loader:
             return publication
         document = known.get((package.name, publication.body))
         if document is not None:
-            return replace(publication, document=document)
+            return structs.replace(publication, document=document)
         try:
-            return replace(publication, document=package.parse(publication.body))
+            return structs.replace(publication, document=package.parse(publication.body))
         except Exception as error:
             # Whatever a row holds, the others are loaded.
             extra = {"event": package.name, "etag": publication.etag, "error": repr(error)}

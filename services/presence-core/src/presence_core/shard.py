@@ -61,6 +61,8 @@ class Entry:
     """Watchers that ended last, where these are what is watched."""
     wake_at: float = float("inf")
     _seen: dict[View, Seen] = field(default_factory=dict)
+    _last_view: View | None = None
+    _last_seen: Seen = NOTHING
 
     @property
     def idle(self) -> bool:
@@ -81,9 +83,13 @@ class Entry:
         """Return what a view leaves of the state; the same object for as long as it is the same."""
         if view is None:
             return NOTHING
+        # To look up a view means to hash all that it permits; most ask for the one that was asked for last.
+        if view is self._last_view and self._last_seen.round == self.round:
+            return self._last_seen
         seen = self._seen.get(view)
         if seen is None or seen.round != self.round:
             seen = self._seen[view] = self._looked(view, seen)
+        self._last_view, self._last_seen = view, seen
         return seen
 
     def _looked(self, view: View, before: Seen | None) -> Seen:
@@ -102,6 +108,7 @@ class Entry:
     def inherit(self, before: "Entry") -> None:
         """Go on where an entry of the same presentity and package was, so that who has the state is known."""
         self.round = before.round if before.state == self.state else before.round + 1
+        self._last_view = None
         self._seen, self.over, self.sphere = before._seen, before.over, before.sphere
 
     def _forget_views(self) -> None:

@@ -5,6 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct
+
 from presence_core.domain.documents import XcapDocument
 from presence_core.domain.presentity import Publication
 from presence_core.domain.registration import Contact
@@ -40,8 +42,7 @@ PresentityKey = tuple[str, str]
 """Canonical AOR and event package."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredPublication:
+class StoredPublication(Struct, frozen=True, kw_only=True, gc=False):
     """A publication as stored; its document is parsed again from the body."""
 
     shard: int

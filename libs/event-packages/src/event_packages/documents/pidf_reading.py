@@ -6,11 +6,13 @@ Rule 2: elements of other namespaces are kept as they are (RFC 3863 §4.2.1), wh
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 from urllib.parse import quote as urlquote
 from zlib import crc32
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from event_packages.documents.writing import Vocabulary, Writer
 from event_packages.errors import BadRequest
@@ -64,8 +66,7 @@ Kind = Literal["tuple", "spare", "note", "person", "device", "other"]
 """A spare is a tuple that counts only where there is no other."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True, gc=False):
     """A child of the root, written."""
 
     kind: Kind
@@ -87,8 +88,7 @@ class Part:
         return replace(self, id=new, given=self.given or self.id, xml=b'%bid="%b"%b' % (before, new.encode(), after))
 
 
-@dataclass(frozen=True, slots=True)
-class PidfDocument:
+class PidfDocument(Struct, frozen=True, gc=False):
     """A published document: its parts."""
 
     parts: tuple[Part, ...]

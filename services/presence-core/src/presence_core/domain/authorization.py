@@ -12,6 +12,7 @@ from event_packages.errors import Forbidden
 from event_packages.rules.decision import Decision, Handling, Question, decide
 from event_packages.rules.identity import identity_of
 from presence_core.domain.documents import NO_DOCUMENTS, Documents
+from presence_core.domain.sharing import shared_view
 from presence_core.domain.subscription import Status, Subscription, ended, event_parameters
 
 POLITE_BLOCK = "polite-block"
@@ -84,7 +85,7 @@ def asker_of(one: Subscription) -> Asker:
 def judge(package: EventPackage, asker: Asker, policy: Policy, circumstances: Circumstances) -> Verdict:
     """Decide about a watcher; raise Forbidden for what only the presentity itself may ever watch."""
     parameters = tuple((name, value) for name, value in asker.parameters if name in package.parameters)
-    everything = View(single=package.name in policy.single_events, parameters=parameters)
+    everything = shared_view(View(single=package.name in policy.single_events, parameters=parameters))
     if asker.watcher == asker.presentity:
         return Verdict(handling=Handling.ALLOW, view=everything, why="the presentity itself")
     if package.watches or (policy.governs(package) and not package.rules):
@@ -110,7 +111,9 @@ def _by_rules(
         return Verdict(handling=policy.unmatched, view=None, why="no rule matches", decision=decision)
     permissions = None if decision.permissions.complete else decision.permissions
     views = {Handling.ALLOW: replace(everything, permissions=permissions), Handling.POLITE_BLOCK: View(polite=True)}
-    return Verdict(handling=decision.handling, view=views.get(decision.handling), why="by the rules", decision=decision)
+    view = views.get(decision.handling)
+    shared = None if view is None else shared_view(view)
+    return Verdict(handling=decision.handling, view=shared, why="by the rules", decision=decision)
 
 
 def ruled(one: Subscription, before: Status | None, verdict: Verdict) -> Subscription:

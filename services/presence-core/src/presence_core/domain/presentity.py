@@ -5,10 +5,13 @@ Rule 2: a removed publication stays for a while as a tombstone, so that a repeat
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from math import ceil
 from typing import NewType
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from event_packages.base import Document, EventPackage
 from event_packages.errors import (
@@ -26,8 +29,7 @@ TOMBSTONE_SECONDS = 64
 """Twice the time in which a request may be repeated (RFC 3261 §17.1.2.2, Timer F)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Publication:
+class Publication(Struct, frozen=True, kw_only=True, gc=False):
     """One publication. `expires` is epoch seconds, 0 when removed; `modified` epoch microseconds, for the order."""
 
     pub: str
@@ -57,8 +59,7 @@ class Limits:
         return 2 * self.bounds.most + TOMBSTONE_SECONDS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Presentity:
+class Presentity(Struct, frozen=True, kw_only=True, gc=False):
     """All publications of a presentity for one package, the one modified last at the end."""
 
     aor: str
@@ -88,8 +89,7 @@ class Presentity:
         return endings if publications is None else min(endings, publications)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class Published(Struct, frozen=True, kw_only=True, gc=False):
     """An accepted PUBLISH: the new state, the row to save (None for a repeat), and what to answer."""
 
     presentity: Presentity

@@ -6,6 +6,7 @@ Rule 1: what is nobody else's (Call-ID, tags) is left alone: to look it up costs
 from functools import lru_cache
 from sys import intern
 
+from event_packages.base import View
 from lamplighter_proto import DialogRoute, Flow
 
 
@@ -33,6 +34,12 @@ def shared_route(route: DialogRoute) -> DialogRoute:
 def shared_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
     """Return an equal tuple that others have, too."""
     return texts
+
+
+@lru_cache(maxsize=1024)
+def shared_view(view: View) -> View:
+    """Return an equal view that others have, too: to compare permissions costs more than to know them again."""
+    return view
 
 
 def shared_accept(accept: tuple[str, ...] | None) -> tuple[str, ...] | None:

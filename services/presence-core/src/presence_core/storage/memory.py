@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
+
 from presence_core.domain.documents import XcapDocument
 from presence_core.domain.watcher import WatcherKey
 from presence_core.store import (
@@ -182,4 +184,4 @@ class MemoryStore:
 
 
 def _unparsed(row: StoredPublication) -> StoredPublication:
-    return replace(row, publication=replace(row.publication, document=None))
+    return structs.replace(row, publication=structs.replace(row.publication, document=None))
