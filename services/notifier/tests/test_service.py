@@ -314,3 +314,21 @@ async def test_notify_waits_for_its_own_edge_where_the_operator_allows_no_other(
     peers.ask(notify)
 
     assert (await peers.sent()).packet.startswith(b"NOTIFY ")
+
+
+class SilentBus(MemoryBus):
+    """A bus whose server gives no word."""
+
+    async def subscribe(self, *_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_notifier_that_waits_for_a_silent_server_can_be_stopped() -> None:
+    worker, stop = Worker(_settings({}), Registry()), asyncio.Event()
+    serving = asyncio.create_task(worker.serve(SilentBus(), stop))
+    await some_turns()
+
+    stop.set()
+    await asyncio.wait_for(serving, 5)
+
+    assert not worker.serving.is_set()

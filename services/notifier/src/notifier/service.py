@@ -65,16 +65,20 @@ class Worker:
         responses = subjects.notifier_responses(self._settings.instance)
         sweeping = asyncio.create_task(self._sweep_for_ever(handlers), name="sweep")
         try:
-            await bus.subscribe(responses, FrameCodec[Received](Received), handlers.on_received)
-            await bus.subscribe(subjects.NOTIFY, FrameCodec[Notify](Notify), handlers.on_notify, subjects.NOTIFIERS)
-            self.serving.set()
-            await stop.wait()
+            if await unless_stopped(stop, self._listening(bus, handlers, responses)):
+                await stop.wait()
             self.serving.clear()
             await bus.unsubscribe(subjects.NOTIFY)
         finally:
             sweeping.cancel()
         await self._drain(handlers)
         await bus.unsubscribe(responses)
+
+    async def _listening(self, bus: Bus, handlers: Handlers, responses: str) -> bool:
+        await bus.subscribe(responses, FrameCodec[Received](Received), handlers.on_received)
+        await bus.subscribe(subjects.NOTIFY, FrameCodec[Notify](Notify), handlers.on_notify, subjects.NOTIFIERS)
+        self.serving.set()
+        return True
 
     def _handlers(self, bus: Bus) -> Handlers:
         async def catch_up() -> None:
