@@ -1,6 +1,7 @@
 """presload, the load generator and referee of `bench/presload`, and what it found."""
 
 import json
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,10 @@ class Run:
     @property
     def running(self) -> bool:
         return self._process.poll() is None
+
+    def end(self) -> None:
+        """End it before its time, in order."""
+        self._process.send_signal(signal.SIGINT)
 
     def verdict(self, timeout: float = 120.0) -> Verdict:
         """Wait for the end."""

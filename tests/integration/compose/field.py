@@ -17,6 +17,8 @@ LOAD = ("mixed", "-P", str(PUBLISHERS), "-W", str(WATCHERS), "--rate", "40", "--
 SETUP = 2 * PUBLISHERS * (1 + 2 * WATCHERS)
 """Datagrams by which the load has published and subscribed once, NOTIFYs and all answers included."""
 SETUP_SECONDS = 20.0
+LONGEST = 120
+"""Seconds."""
 
 
 class Field:
@@ -28,10 +30,10 @@ class Field:
         self.relay = relay
         self._presload = presload
 
-    async def load(self, seconds: int) -> Run:
-        """Start a load and return it once it has published and subscribed."""
+    async def load(self) -> Run:
+        """Start a load that goes on until it is ended; return it once it has published and subscribed."""
         before = self.relay.fates.passed
-        run = self._presload(self.relay, *LOAD, "--seconds", str(seconds))
+        run = self._presload(self.relay, *LOAD, "--seconds", str(LONGEST))
         async with asyncio.timeout(SETUP_SECONDS):
             while self.relay.fates.passed < before + SETUP:  # noqa: ASYNC110  # there is no event
                 await asyncio.sleep(0.05)
@@ -54,7 +56,8 @@ class Field:
 
 
 async def nothing_lost(run: Run) -> Verdict:
-    """Judge a load with a fault in it: answers may fail, states may be late, and that is all."""
+    """End a load with a fault in it and judge it: answers may fail, states may be late, and that is all."""
+    run.end()
     verdict = await asyncio.to_thread(run.verdict)
     found = {name: verdict.number("run", name) for name in NEVER}
     assert not any(found.values()), f"{found}\n{verdict.text}"
@@ -63,6 +66,6 @@ async def nothing_lost(run: Run) -> Verdict:
 
 
 async def nothing_noticed(run: Run) -> None:
-    """Judge a load during which everything was done in order: every answer is what it should be."""
+    """End a load during which everything was done in order and judge it: every answer is what it should be."""
     verdict = await nothing_lost(run)
     assert verdict.status == 0, verdict.text

@@ -80,11 +80,16 @@ class Stack:
         """Run a compose command and return what it prints."""
         return engine.run(*self.command, *arguments, environment=self._environment, timeout=UP_SECONDS)
 
-    def up(self, *arguments: str, **scale: int) -> None:
-        """Start what does not run, as many of each service as were asked for last, and wait until all are healthy."""
-        self._scale |= {name.replace("_", "-"): number for name, number in scale.items()}
-        numbers = [f"--scale={name}={number}" for name, number in self._scale.items()]
-        self.compose("up", "--detach", "--wait", *numbers, *arguments)
+    def up(self, *arguments: str, only: str = "") -> None:
+        """Start what does not run, or that of one service, as many as there shall be, and wait until it is healthy."""
+        numbers = [f"--scale={name}={number}" for name, number in self._scale.items() if only in ("", name)]
+        alone = ["--no-deps", only] if only else []
+        self.compose("up", "--detach", "--wait", *numbers, *arguments, *alone)
+
+    def scale(self, **numbers: int) -> None:
+        """Let there be so many containers of these services from now on."""
+        self._scale |= {name.replace("_", "-"): number for name, number in numbers.items()}
+        self.up("--no-recreate")
 
     def again(self) -> None:
         """Remove all containers, but not what they keep, and start new ones."""
@@ -131,13 +136,13 @@ class Stack:
 
     def recreate(self, service: str) -> None:
         """Replace all containers of a service at once."""
-        self.up("--force-recreate", "--no-deps", service)
+        self.up("--force-recreate", only=service)
 
     def replace(self, container: Container) -> None:
         """Replace one container, in order: it is told to stop, and another one comes."""
         engine.run("docker", "stop", container.id)
         engine.run("docker", "rm", container.id)
-        self.up("--no-recreate", "--no-deps", container.service)
+        self.up("--no-recreate", only=container.service)
 
 
 def _is_ready(container: Container) -> bool:
@@ -151,6 +156,7 @@ def _is_ready(container: Container) -> bool:
 def _services(settings: Mapping[str, str]) -> dict[str, dict[str, dict[str, str]]]:
     """Return the settings of each service as compose writes them."""
     prefixes = {service: service.replace("-", "_").upper() + "_" for service in PORTS}
+    prefixes["migrate"] = prefixes["presence-core"]
     return {
         service: {"environment": {name: value for name, value in settings.items() if name.startswith(prefix)}}
         for service, prefix in prefixes.items()

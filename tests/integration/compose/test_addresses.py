@@ -57,7 +57,7 @@ async def test_dialog_goes_on_at_the_advertised_address(system: ComposeSystem, a
 
 
 async def test_no_container_address_is_told_to_clients(stack: Stack, alice: Agent) -> None:
-    addresses = [one.address for one in engine.containers(stack.project)]
+    addresses = [one.address for one in engine.containers(stack.project) if one.running]
 
     requests = [one.request.headers for watch in alice.watches for one in watch.notifications]
     told = [
