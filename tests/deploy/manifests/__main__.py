@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from .checks import problems
+from .checks import CHECKS, OF_STORES, Check, problems
 from .rendering import FOLDER, CannotRender, combinations, combined, overlays, render, stores
-from .schemas import VERSIONS, check_schemas
+from .schemas import VERSIONS
 from .settings_files import stale
 
 
@@ -21,7 +21,7 @@ def main(folders: list[Path]) -> int:
         return _report([f"{folder}: {one}" for folder in folders for one in _checked(folder)], len(folders))
     found = [*stale()]
     found += [f"{folder.name}: {one}" for folder in overlays() for one in _checked(folder)]
-    found += [f"{folder.name}: {one}" for folder in stores() for one in check_schemas(render(folder))]
+    found += [f"{folder.name}: {one}" for folder in stores() for one in _checked(folder, OF_STORES)]
     with tempfile.TemporaryDirectory() as place:
         copy = Path(shutil.copytree(FOLDER, Path(place) / "k8s"))
         mixed = [combined(copy, edge, components) for edge, components in combinations()]
@@ -29,13 +29,13 @@ def main(folders: list[Path]) -> int:
     return _report(found, len(overlays()) + len(stores()) + len(mixed))
 
 
-def _checked(folder: Path) -> Iterator[str]:
+def _checked(folder: Path, checks: tuple[Check, ...] = CHECKS) -> Iterator[str]:
     try:
         manifests = render(folder)
     except CannotRender as error:
         yield str(error)
     else:
-        yield from problems(manifests)
+        yield from problems(manifests, checks)
 
 
 def _report(found: list[str], number: int) -> int:

@@ -40,9 +40,8 @@ def check_arrows(manifests: Manifests) -> Iterator[str]:
             continue
         name = pod.labels[NAME]
         mine = [one for one in policies if _is_for(one, pod)]
-        for way in ("Ingress", "Egress"):
-            if not any(way in words(one.at("spec.policyTypes")) for one in mine):
-                yield f"{pod}: {way} is not restricted"
+        if not any(_denies(one) for one in mine):
+            yield f"{pod}: what is not allowed is not denied"
         yield from _compare(pod, "to", _arrows(mine, "egress", "to", manifests), _out(pod, manifests))
         yield from _compare(pod, "from", _arrows(mine, "ingress", "from", manifests), IN[name])
 
@@ -56,6 +55,11 @@ def _out(pod: Pod, manifests: Manifests) -> set[str]:
 def _compare(pod: Pod, way: str, found: set[str], wanted: set[str]) -> Iterator[str]:
     yield from (f"{pod}: may not speak {way} {arrow}" for arrow in sorted(wanted - found))
     yield from (f"{pod}: may speak {way} {arrow}" for arrow in sorted(found - wanted))
+
+
+def _denies(policy: Document) -> bool:
+    both = set(words(policy.at("spec.policyTypes"))) == {"Ingress", "Egress"}
+    return both and not policy.at("spec.ingress") and not policy.at("spec.egress")
 
 
 def _is_for(policy: Document, pod: Pod) -> bool:

@@ -28,6 +28,10 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def problems(manifests: Manifests) -> list[str]:
+OF_STORES: tuple[Check, ...] = (check_schemas, check_enums, check_references)
+"""What is checked of what stands beside the services."""
+
+
+def problems(manifests: Manifests, checks: tuple[Check, ...] = CHECKS) -> list[str]:
     """Return what is wrong with what an overlay renders."""
-    return [problem for check in CHECKS for problem in check(manifests)]
+    return [problem for check in checks for problem in check(manifests)]

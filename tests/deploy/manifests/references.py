@@ -86,6 +86,8 @@ def _scaled(document: Document, manifests: Manifests) -> Iterator[str]:
     target = manifests.find(kind, name, document.namespace)
     if target is None:
         yield f"{document}: no {kind} {name} in {document.namespace}"
+    elif target.at("spec.replicas") is not None:
+        yield f"{target}: each apply undoes what {document} did"
     rivals = [
         other
         for other in manifests.of_kind("HorizontalPodAutoscaler", "ScaledObject")

@@ -25,8 +25,9 @@ class CannotRender(Exception):
 
 
 def kubectl() -> str | None:
-    """Return where kubectl is, None when it is not installed; KUBECTL names another than the first of PATH."""
-    return os.environ.get("KUBECTL") or shutil.which("kubectl")
+    """Return where kubectl is: KUBECTL, the first of PATH, or the one that scripts/k8s/validate fetched; else None."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return os.environ.get("KUBECTL") or shutil.which("kubectl") or shutil.which(cache / "lamplighter" / "kubectl")
 
 
 def render(folder: Path) -> Manifests:
@@ -53,7 +54,7 @@ def overlays(folder: Path = FOLDER) -> list[Path]:
 
 def stores(folder: Path = FOLDER) -> list[Path]:
     """Return the folders of what stands beside the services."""
-    return [folder / "nats", folder / "postgres"]
+    return [folder / "nats", folder / "nats" / "from-nodes", folder / "postgres"]
 
 
 def combinations() -> Iterator[tuple[str, tuple[str, ...]]]:
