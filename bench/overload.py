@@ -3,7 +3,8 @@
     python -m bench.overload [--seconds 60] [--servers open,cache]
 
 The peak is the best of two closed loops. Then half of the peak is offered, then twice the peak in an open loop
-over so many presentities that waiting ones do not slow it down, and at once half of the peak again.
+over so many presentities that waiting ones do not slow it down, and, when presload has got or given up all of that,
+half of the peak again. All the while a few others publish: recovered is when they are served in full for good.
 """
 
 import argparse
@@ -17,10 +18,12 @@ from statistics import mean
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import structs
 
 from bench.lab import noise, picture, process
 from bench.lab.presload import Delay, Presload, Report, Second, SetUpFailed
 from bench.lab.servers import SERVERS, Served, running
+from lamplighter_runtime import clock
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes  # type: ignore[import-not-found, unused-ignore]
@@ -30,6 +33,11 @@ PEAK = "publish -P 500 -W 1 -c {flying} --seconds {seconds} --warmup 1"
 IN_FLIGHT = (32, 128)
 NORMAL = "publish -P 200 -W 1 --rate {rate:.0f} --seconds 5"
 OVER = "publish -P {presentities} -W 1 --rate {rate:.0f} --seconds {seconds} --no-cleanup --domain over.test"
+PROBE_RATE = 50.0
+PROBE = "publish -P 50 -W 1 --rate {rate:.0f} --seconds {seconds} --domain probe.test"
+PROBE_LONGER_SECONDS = 600.0
+"""More than the rest takes; it is ended before."""
+PROBE_ENOUGH = 0.8
 EXPECTED_FAULTS = ("error_status",)
 LEAST = 0.8
 """Of the peak, to be served meanwhile."""
@@ -55,6 +63,8 @@ class Overload(msgspec.Struct, kw_only=True):
     over: Report
     seconds: list[Second]
     memory: Memory
+    probe: list[Second]
+    """Of the others; `at` counts from the end of the overload."""
     after: Report | None
     """None when not even the set-up went well."""
     trouble: str = ""
@@ -68,6 +78,11 @@ class Overload(msgspec.Struct, kw_only=True):
         """Return the same of the worst ten seconds in a row, or of all when there are fewer."""
         values = [second.served for second in self._during()]
         return min(mean(values[at : at + 10]) for at in range(max(1, len(values) - 9)))
+
+    def recovered(self) -> float:
+        """Return the seconds from the end of the overload until the others are served in full."""
+        late = [second.at for second in self.probe if second.served < PROBE_ENOUGH * PROBE_RATE]
+        return max(0.0, *late, 0.0)
 
     def _during(self) -> list[Second]:
         return [second for second in self.seconds if second.phase == "run"][1:] or self.seconds[-1:]
@@ -114,12 +129,18 @@ class Bench:
         self._say(f"peak {peak:,.0f}/s of {peaks}")
         normal = self._run(NORMAL.format(rate=peak / 2))
         load = OVER.format(presentities=presentities, rate=times * peak, seconds=seconds)
+        started = clock.monotonic()
+        probe = self._presload.start(
+            PROBE.format(rate=PROBE_RATE, seconds=seconds + PROBE_LONGER_SECONDS), self._served.target
+        )
         run = self._presload.start(load, self._served.target, self._served.pids, "--grace", "30")
         run.until_set_up()
         self._say("overload begins")
+        ending = clock.monotonic() + seconds - started
         with noise.watched(self._served.pids) as beside, _memory_watched(self._served.pids) as memory:
             over = run.report()
             after, trouble = self._afterwards(peak / 2)
+        probe.end()
         return Overload(
             server=self._name,
             peak=peak,
@@ -127,6 +148,7 @@ class Bench:
             over=over,
             seconds=run.seconds(),
             memory=memory,
+            probe=[structs.replace(one, at=one.at - ending) for one in probe.seconds() if one.phase == "run"],
             after=after,
             trouble=trouble,
             noise=beside,
@@ -193,14 +215,15 @@ def lines(results: list[Overload]) -> Iterator[str]:
             f"| {one.least() / one.peak:.0%} | {refused} | {run.retry_after:,} | {p99:,.0f} |"
         )
     yield ""
-    yield "| server | until all was answered s | half the peak before: p50, p99 ms | right after | other faults |"
-    yield "|---|---|---|---|---|"
+    yield "| server | recovered after s | all answered after s | before: p50, p99 ms | right after | other faults |"
+    yield "|---|---|---|---|---|---|"
     for one in results:
         after = _delay(one.after.latency_ms.get("publish_notify")) if one.after else f"refused: {one.trouble}"
         faults = [one.over.faults(but=EXPECTED_FAULTS), one.after.verdict if one.after else ""]
         before = _delay(one.normal.latency_ms.get("publish_notify"))
         drained = one.over.span_s - one.over.seconds
-        yield f"| {one.server} | {drained:.1f} | {before} | {after} | {'; '.join(filter(None, faults)) or 'none'} |"
+        well = f"{one.recovered():.0f} | {drained:.1f} | {before} | {after}"
+        yield f"| {one.server} | {well} | {'; '.join(filter(None, faults)) or 'none'} |"
     yield ""
     yield "| server | process | MB before | most | after |"
     yield "|---|---|---|---|---|"

@@ -1,6 +1,7 @@
 """presload, the load generator and referee of `bench/presload`, and what it says of a run."""
 
 import re
+import signal
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -140,16 +141,25 @@ class Running:
 
     def report(self) -> Report:
         """Wait for the end; raise SetUpFailed when nothing was measured."""
-        try:
-            self._process.wait(TOO_LONG_SECONDS)
-        finally:
-            self._process.kill()
+        self.wait()
         if not self._output.exists():
             raise SetUpFailed(self._log.read_text(errors="replace"))
         report = msgspec.json.decode(self._output.read_bytes(), type=Report)
         if not report.span_s:
             raise SetUpFailed(f"{report.verdict} {'; '.join(report.first_bad)}")
         return report
+
+    def wait(self) -> None:
+        """Wait for the end."""
+        try:
+            self._process.wait(TOO_LONG_SECONDS)
+        finally:
+            self._process.kill()
+
+    def end(self) -> None:
+        """Have it end before its time, in order."""
+        self._process.send_signal(signal.SIGINT)
+        self.wait()
 
     def seconds(self) -> list[Second]:
         """Return what it has told so far."""
