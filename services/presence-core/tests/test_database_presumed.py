@@ -60,3 +60,22 @@ async def test_state_that_comes_back_is_told_after_another_core_told_a_different
     await cores.settle()
 
     assert cores.last(reply) == b"1"
+
+
+async def test_state_that_comes_back_is_told_after_another_core_told_a_different_one_with_numbers_that_it_had(
+    cores: Cores, publish: PublishBuilder, subscribe: SubscribeBuilder
+) -> None:
+    minder, other = cores.minder, cores.other
+    answer = await cores.ask(minder, publish(b"0"))
+    reply = await cores.ask(minder, subscribe())
+    await cores.settle()
+    answer = await cores.ask(other, publish(b"1", if_match=etag(answer)))
+    minder.presentities._looking.add([minder.presentities.uses[ALICE]])
+    await cores.quiet()
+    answer = await cores.ask(other, publish(b"2", if_match=etag(answer)))
+    await settle_once(other, 200)
+
+    await cores.ask(minder, publish(b"1", if_match=etag(answer)))
+    await cores.settle()
+
+    assert cores.last(reply) == b"1"
