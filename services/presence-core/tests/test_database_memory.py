@@ -7,6 +7,7 @@ import pytest
 from event_packages.base import EventPackage
 from lamplighter_proto import Publish, Subscribe
 from lamplighter_proto.ownership import ShardOwner, shard_of
+from lamplighter_runtime import clock
 from presence_core.testing import Core, FakeDirectory, to_tag
 from presence_core.testing_commands import ALICE
 from presence_core.testing_cores import Cores
@@ -69,3 +70,20 @@ async def test_core_whose_shard_another_has_taken_forgets_who_is_watched_there(
 
     assert loser.presentities.uses == {}
     assert number not in loser.presentities._minding.taken
+
+
+async def test_progress_of_watchers_is_saved_now_and_then(core: Core, subscribe: SubscribeBuilder) -> None:
+    (reply,) = await core.ask(subscribe())
+    await core.confirm()
+    before = core.store.subscriptions[to_tag(reply)]
+    minding = core.presentities._minding
+
+    minding.sweep(clock.wall(), saving=False)
+    await core.quiet()
+    kept = core.store.subscriptions[to_tag(reply)]
+    minding.sweep(clock.wall(), saving=True)
+    await core.quiet()
+
+    assert kept == before
+    assert before.notified is None
+    assert core.store.subscriptions[to_tag(reply)].notified is not None
