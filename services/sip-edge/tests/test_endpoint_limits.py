@@ -192,3 +192,30 @@ async def test_bug_in_a_request_costs_its_source_no_place(monkeypatch: pytest.Mo
 
     assert bench.statuses == [500, 200]
     assert bench.counts.drops["bug"] == 1
+
+
+async def test_request_that_a_core_does_not_answer_gives_its_place_to_another_when_it_is_given_up() -> None:
+    bench = await Bench(rate=100, burst=100, at_work_per_source=1).start()
+    bench.core.script = silent
+    await bench.exchange(publish(1))
+    bench.clock.now += 3.0
+    await bench.exchange(publish(2))
+
+    bench.clock.now += 3.0
+    bench.endpoint.sweep()
+    await turns()
+
+    assert bench.statuses == [503]
+    assert [command.transaction.call_id for command in bench.core.commands if command.asked == 0.0][-1] == "call-2"
+
+
+async def test_requests_that_wait_for_their_source_count_among_those_that_may_wait_in_all() -> None:
+    bench = await Bench(rate=100, burst=100, at_work_per_source=1, max_pending=2).start()
+    bench.core.script = silent
+    for number in range(2):
+        bench.receive(publish(number))
+
+    bench.receive(publish(3), ("198.51.100.7", 5060))
+    await turns()
+
+    assert bench.statuses == [503]

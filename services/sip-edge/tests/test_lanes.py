@@ -35,6 +35,17 @@ def test_place_that_is_left_is_taken_by_who_waits_longest() -> None:
     assert lanes.enter(BUSY, 4, 0.0) is Entry.GO
 
 
+def test_lane_that_is_empty_is_forgotten() -> None:
+    lanes: Lanes[int] = Lanes(at_work=1, limit=1)
+
+    for number in range(3):
+        source = str(number).encode()
+        lanes.enter(source, number, 0.0)
+        lanes.leave(source)
+
+    assert lanes.sources == 0
+
+
 def test_item_that_waits_too_long_is_taken_out_and_the_rest_stays() -> None:
     lanes: Lanes[int] = Lanes(at_work=1, limit=3)
     for number in range(4):

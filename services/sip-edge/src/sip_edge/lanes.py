@@ -45,6 +45,11 @@ class Lanes(Generic[T]):
         """Return how many requests wait."""
         return self._waiting
 
+    @property
+    def sources(self) -> int:
+        """Return how many sources have requests at work."""
+        return len(self._lanes)
+
     def enter(self, source: bytes | None, item: T, now: float) -> Entry:
         """Let an item go to work, or keep it until `leave` returns it; `limit` of a lane may wait."""
         if source is None:
