@@ -48,6 +48,7 @@ class Stack:
         self.project = f"{PREFIX}-{new_token()[:8]}"
         self.data = Path(tempfile.mkdtemp(prefix="lamplighter-compose-"))
         self.sip_port = free_port()
+        self.http_port = free_block(SPAN + 2)
         self.advertised: Address = (HOST, front or self.sip_port)
         self._scale = dict(scale or {})
         self._environment = self._variables() | dict(environment or {})
@@ -56,9 +57,10 @@ class Stack:
         self._files = [FOLDER / "compose.yaml", *(FOLDER / name for name in files), own]
 
     def _variables(self) -> dict[str, str]:
-        http = free_block(SPAN + 2)
+        http = self.http_port
         return {
             "COMPOSE_PROFILES": "xcap",
+            "LAMPLIGHTER_HEALTH_INTERVAL": os.environ.get("LAMPLIGHTER_HEALTH_INTERVAL", "2s"),
             "LAMPLIGHTER_POSTGRES_PASSWORD": PASSWORD,
             "LAMPLIGHTER_SIP_PORT": str(self.sip_port),
             "LAMPLIGHTER_SIP_ADVERTISE": f"{HOST}:{self.advertised[1]}",
@@ -175,6 +177,8 @@ class ComposeSystem(Served):
 
     def url(self, service: str, path: str) -> str:
         """Return the address of a service's HTTP endpoint at its first container."""
+        if self.way == "published" and service == "presence-core":
+            return f"http://{HOST}:{self.stack.http_port}{path}"
         container = self._looked.get(service) or self.stack.one(service)
         self._looked[service] = container
         return f"http://{container.address}:{PORTS[service]}{path}"
