@@ -174,3 +174,24 @@ async def test_what_was_pending_for_a_dropped_shard_is_forgotten(core: Core, pub
     failures = {"reason": "Fenced"}
     assert core.metrics.registry.value("presence_core_commit_failures_total", failures) == 0
     assert core.store.publications == {}
+
+
+async def test_core_that_has_lost_a_shard_unaware_does_not_say_that_something_is_not_there(
+    core: Core, publish: PublishBuilder, subscribe: SubscribeBuilder
+) -> None:
+    for shard, (epoch, _) in list(core.store.leases.items()):
+        core.store.leases[shard] = (epoch + 1, "core-2")
+    before = len(core.replies)
+
+    core.shards.on_commands([publish(b"closed", if_match="made elsewhere"), subscribe(to_tag="made-elsewhere")])
+    await core.quiet()
+
+    assert [reply for reply in core.replies[before:] if isinstance(reply, Answer)] == []
+
+
+async def test_core_says_that_something_is_not_there_when_the_shard_is_still_its_own(
+    core: Core, publish: PublishBuilder, subscribe: SubscribeBuilder
+) -> None:
+    replies = await core.ask(publish(b"closed", if_match="unknown"), subscribe(to_tag="unknown"))
+
+    assert statuses(replies) == [412, 481]

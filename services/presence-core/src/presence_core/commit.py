@@ -9,7 +9,8 @@ Rule 2: a batch that is refused is saved shard by shard. Shards that are not sav
 pending is forgotten.
 Rule 3: without the database nothing can be promised: without a period all is dropped; with one the batch is kept below
 what comes after it, and tried again.
-Rule 4: of a shard that leaves no answer may go ahead of the save, for its next owner knows only what is saved.
+Rule 4: an action of `checked` runs only if the shard is still ours by then, whatever there is to save.
+Rule 5: of a shard that leaves no answer may go ahead of the save, for its next owner knows only what is saved.
 """
 
 import asyncio
@@ -108,6 +109,12 @@ class Committer:
         self._wake.set()
         self._hurry.set()
 
+    def checked(self, shard: int, epoch: int, action: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run `action` when the store has said that the epoch of a shard is still the newest."""
+        self._changes.epochs[shard] = epoch
+        self._changes.checked = True
+        self.saved(shard, action, *args, **kwargs)
+
     @property
     def waiting(self) -> int:
         """Return how much waits for a commit: actions, and with a period rows."""
@@ -190,7 +197,7 @@ class Committer:
         rows = changes.rows()
         self._tried_again = rows if self._away else 0
         try:
-            lost = await self._save_timed(changes, rows) if rows else ()
+            lost = await self._save_timed(changes, rows) if rows or changes.checked else ()
         except StoreAway as error:
             if self._period:
                 return self._keep(changes, actions, error)
@@ -269,6 +276,7 @@ def _without(changes: Changes, shards: set[int]) -> Changes:
         {key: shard for key, shard in changes.gone_watchers.items() if shard not in shards},
         {key: row for key, row in changes.endings.items() if row.shard not in shards},
         {key: shard for key, shard in changes.gone_endings.items() if shard not in shards},
+        changes.checked,
     )
 
 
@@ -285,6 +293,7 @@ def _merged(older: Changes, newer: Changes) -> Changes:
         _but(older.gone_watchers, newer.watchers) | newer.gone_watchers,
         _but(older.endings, newer.gone_endings) | newer.endings,
         _but(older.gone_endings, newer.endings) | newer.gone_endings,
+        older.checked or newer.checked,
     )
 
 

@@ -21,6 +21,9 @@ class Commits(Protocol):
     def saved(self, shard: int, action: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         """Run `action` after the commit of everything that was added until now."""
 
+    def checked(self, shard: int, epoch: int, action: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run `action` when it is certain that nobody else has had the shard until now."""
+
     @property
     def waiting(self) -> int:
         """Return how much waits for a commit."""
@@ -48,6 +51,10 @@ class Gathered:
         self._actions.append(lambda: action(*args, **kwargs))
 
     saved = then
+
+    def checked(self, shard: int, epoch: int, action: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Have `action` run after the commit: what was read is locked."""
+        self.then(shard, action, *args, **kwargs)
 
     def __bool__(self) -> bool:
         """Return whether anything is gathered."""

@@ -1,6 +1,7 @@
 """Commands to decisions, and what the clock asks for: load, decide, save, tell, one class for each method.
 
-Rule 1: nothing here waits. What must follow the commit is handed to the committer; what needs XCAP documents that are
+Rule 1: that something is not there (412, 481) is said only when it is certain that nobody else has made it meanwhile.
+Rule 2: nothing here waits. What must follow the commit is handed to the committer; what needs XCAP documents that are
 not here yet is parked, and handled when they are.
 """
 
@@ -9,7 +10,7 @@ from typing import TypeVar, assert_never
 
 import msgspec
 
-from event_packages.errors import Rejection, ServiceUnavailable
+from event_packages.errors import ConditionalRequestFailed, NoSuchDialog, Rejection, ServiceUnavailable
 from event_packages.registry import Registry
 from lamplighter_proto import Command, Publish, Register, Subscribe
 from presence_core.answers import Answers
@@ -74,8 +75,10 @@ class Handlers:
                     self._registering.on_register(shard, command, now)
                 case _:
                     assert_never(command)
+        except (ConditionalRequestFailed, NoSuchDialog) as refusal:
+            self._committer.checked(shard.number, shard.epoch, self._refuse, command, refusal)
         except Rejection as refusal:
-            self._answers.send(command, refusal.status, refusal.reason, refusal.headers())
+            self._refuse(command, refusal)
         except Exception:
             # The bug of one command must not cost the others of its frame.
             logger.exception("command failed", extra={"call_id": command.transaction.call_id})
@@ -87,8 +90,10 @@ class Handlers:
 
     def refuse(self, command: Command) -> None:
         """Say that a command cannot be handled now."""
-        busy = ServiceUnavailable(self._settings.retry_after_seconds)
-        self._answers.send(command, busy.status, busy.reason, busy.headers())
+        self._refuse(command, ServiceUnavailable(self._settings.retry_after_seconds))
+
+    def _refuse(self, command: Command, refusal: Rejection) -> None:
+        self._answers.send(command, refusal.status, refusal.reason, refusal.headers())
 
     def _check_load(self) -> None:
         if self._committer.waiting >= self._settings.pending_changes or self._committer.overloaded:

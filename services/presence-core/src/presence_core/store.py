@@ -129,6 +129,8 @@ class Changes:
     endings: dict[EndingKey, Ending] = field(default_factory=dict)
     gone_endings: dict[EndingKey, int] = field(default_factory=dict)
     """Endings to forget, with their shards; a key is here or in `endings`."""
+    checked: bool = False
+    """Whether the epochs are to be checked also where there is nothing to write."""
 
     def rows(self) -> int:
         """Return how many rows the batch writes."""

@@ -230,3 +230,13 @@ async def test_clean_deletes_what_ended_in_shards_that_are_ours(
 async def test_another_number_of_shards_is_refused(store: Store) -> None:
     with pytest.raises(WrongCluster):
         await store.open(32)
+
+
+async def test_batch_without_rows_is_fenced_as_one_with_rows(store: Store) -> None:
+    ours = await store.claim({3: 1, 4: 1}, "core-1")
+    check = Changes(dict(ours), checked=True)
+    await store.save(check)
+    await store.claim({4: 1}, "core-2")
+
+    with pytest.raises(Fenced):
+        await store.save(check)

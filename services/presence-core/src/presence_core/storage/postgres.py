@@ -170,7 +170,9 @@ class PostgresStore:
     async def save(self, changes: Changes) -> None:
         """Save a batch in one transaction; raise Fenced when an epoch of it is not the newest."""
         async with self._connection("save") as connection:
-            if changes.rows() == len(changes.publications):
+            if not changes.rows():
+                await self._check(connection, changes)
+            elif changes.rows() == len(changes.publications):
                 await self._save_publications(connection, changes)
             elif changes.rows() == len(changes.subscriptions):
                 await self._save_subscriptions(connection, changes)
@@ -179,9 +181,7 @@ class PostgresStore:
                     await self._save_all(connection, changes)
 
     async def _save_all(self, connection: Executor, changes: Changes) -> None:
-        shards, epochs = list(changes.epochs), list(changes.epochs.values())
-        if shards and await connection.fetchval(self._sql["held"], shards, epochs) != len(shards):
-            raise Fenced
+        await self._check(connection, changes)
         if changes.publications:
             await self._save_publications(connection, changes)
         if changes.subscriptions:
@@ -196,6 +196,12 @@ class PostgresStore:
             await connection.execute(self._sql["save_contacts"], *contacts)
         await self._save_watchers(connection, changes)
         await self._save_endings(connection, changes)
+
+    async def _check(self, connection: Executor, changes: Changes) -> None:
+        """Raise Fenced when an epoch of the batch is not the newest."""
+        shards, epochs = list(changes.epochs), list(changes.epochs.values())
+        if shards and await connection.fetchval(self._sql["held"], shards, epochs) != len(shards):
+            raise Fenced
 
     async def _save_watchers(self, connection: Executor, changes: Changes) -> None:
         if changes.watchers:
