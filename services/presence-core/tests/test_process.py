@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from lamplighter_runtime.testing import (
@@ -165,11 +166,15 @@ def test_migrate_that_waits_for_postgresql_ends_soon_by_a_signal() -> None:
         unreachable("silent") as port,
         running(*MIGRATE, PRESENCE_CORE_POSTGRES_DSN=f"postgresql://n@127.0.0.1:{port}/n") as job,
     ):
-        time.sleep(2)
+        assert eventually(lambda: _is_connected_to(job.pid, port))
         code, seconds, errors = ended(job)
 
     assert (code, seconds < END_SECONDS) == (1, True), errors
     assert lines(errors)[-1]["message"] == "stopping"
+
+
+def _is_connected_to(pid: int, port: int) -> bool:
+    return any(one.raddr and one.raddr.port == port for one in psutil.Process(pid).net_connections())
 
 
 # --- the service

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 NATS_SERVER = Path(sys.executable).with_name("nats-server")
 DEADLINE_SECONDS = 20.0
-END_SECONDS = 3.0
+END_SECONDS = 6.0
 """How soon a process that only waits ends when it is asked to."""
 _TRANSPORT = (URLError, OSError)
 

@@ -63,7 +63,7 @@ class Settings(ServiceSettings):
     source_requests_per_second: float = Field(
         default=2_000.0,
         ge=0,
-        description="Requests of one IPv4 address or IPv6 /64; from there 503, over twice that nothing; 0: off.",
+        description="Requests of one IPv4 address or IPv6 /64; beyond: 503 for a tenth as many, else nothing; 0: off.",
     )
     source_burst_requests: int = Field(default=4_000, ge=1, description="Requests that a source may send at once.")
     trusted: Networks = Field(
