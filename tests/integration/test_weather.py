@@ -19,8 +19,8 @@ async def test_datagrams_doubled_late_and_overtaken_take_no_watcher_back(system:
     await asyncio.sleep(SECONDS)
     await crowd.finish()
 
-    assert min(relay.fates.doubled, relay.fates.overtaken) > 50, relay.fates
-    assert sum(watcher.watch.repeats for watcher in crowd.watchers) > 10
+    assert min(relay.fates.doubled, relay.fates.overtaken) > 10, relay.fates
+    assert sum(watcher.watch.repeats for watcher in crowd.watchers) > 0
     await crowd.close()
     relay.close()
     await asyncio.sleep(0)

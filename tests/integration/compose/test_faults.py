@@ -139,7 +139,7 @@ async def test_datagrams_lost_doubled_late_and_overtaken_lose_nothing(field: Fie
 
     await nothing_lost(run)
     fates = field.relay.fates
-    assert min(fates.lost, fates.doubled, fates.overtaken) > 50, fates
+    assert min(fates.lost, fates.doubled, fates.overtaken) > 10, fates
     await crowd.close()
 
 
