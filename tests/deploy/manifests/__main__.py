@@ -42,7 +42,8 @@ def _report(found: list[str], number: int) -> int:
     for problem in found:
         print(problem, file=sys.stderr)
     if not found:
-        print(f"{number} set{'s' if number > 1 else ''} of manifests: as Kubernetes {' and '.join(VERSIONS)} take them, and as the services are")
+        versions = " and ".join(VERSIONS)
+        print(f"{number} set{'s' if number > 1 else ''} of manifests: as Kubernetes {versions} take them")
     return 1 if found else 0
 
 

@@ -16,6 +16,7 @@ WORDS: dict[str, frozenset[str]] = {
     "internalTrafficPolicy": frozenset({"Cluster", "Local"}),
     "sessionAffinity": frozenset({"ClientIP", "None"}),
     "whenUnsatisfiable": frozenset({"DoNotSchedule", "ScheduleAnyway"}),
+    "nodeTaintsPolicy": frozenset({"Honor", "Ignore"}),
     "podManagementPolicy": frozenset({"OrderedReady", "Parallel"}),
     "unhealthyPodEvictionPolicy": frozenset({"AlwaysAllow", "IfHealthyBudget"}),
     "selectPolicy": frozenset({"Max", "Min", "Disabled"}),
