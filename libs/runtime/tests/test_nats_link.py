@@ -57,6 +57,35 @@ async def test_subscription_is_known_when_flush_returns(broker: Broker) -> None:
         await eventually(lambda: heard == [b"first"])
 
 
+async def test_subscription_made_while_the_link_connects_is_told_to_the_server() -> None:
+    lines: list[bytes] = []
+    may_answer, gone = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"max_payload":1048576}\r\n')
+        while line := await reader.readline():
+            lines.append(line)
+            if line == b"PING\r\n":
+                await may_answer.wait()
+                writer.write(b"PONG\r\n")
+        writer.close()
+        gone.set()
+
+    async with await asyncio.start_server(serve, HOST, 0) as slow:
+        link = Link(f"nats://{HOST}:{slow.sockets[0].getsockname()[1]}", "test", lambda connected: None)
+        opening = asyncio.create_task(link.open())
+        await eventually(lambda: b"PING\r\n" in lines)
+
+        link.subscribe("notes", "", lambda payload: None)
+        may_answer.set()
+        await asyncio.wait_for(opening, 5)
+        await asyncio.wait_for(link.flush(), 5)
+        await link.close()
+        await gone.wait()
+
+    assert b"SUB notes 1\r\n" in lines
+
+
 async def test_flush_outlives_the_connection(broker: Broker) -> None:
     async with linked(broker.url) as (link, changes):
         await broker.end()

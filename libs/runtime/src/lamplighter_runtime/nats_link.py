@@ -131,6 +131,8 @@ class Link:
         self._socket: _Socket | None = None
         self._subscriptions: dict[int, _Subscription] = {}
         self._last = 0
+        self._told = 0
+        """The last subscription that the present connection's server was told of."""
         self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -162,8 +164,14 @@ class Link:
         self._last += 1
         self._subscriptions[self._last] = _Subscription(subject, queue, take)
         if self._socket is not None and self.connected:
-            self._socket.write(protocol.subscribe(subject, queue, self._last))
+            self._tell_subscriptions(self._socket)
         return self._last
+
+    def _tell_subscriptions(self, socket: _Socket) -> None:
+        for number, one in self._subscriptions.items():
+            if number > self._told:
+                socket.write(protocol.subscribe(one.subject, one.queue, number))
+        self._told = self._last
 
     async def unsubscribe(self, number: int) -> None:
         """Hear no more of a subscription, but take what has been sent to it."""
@@ -232,6 +240,8 @@ class Link:
                 await asyncio.sleep(RECONNECT_SECONDS)
                 continue
             self.connected = True
+            # Also of those that were made while it was being connected.
+            self._tell_subscriptions(socket)
             self._up.set()
             if not first:
                 self._on_change(True)
@@ -249,8 +259,8 @@ class Link:
         if server.tls or info.tls_required:
             await _start_tls(socket, server)
         socket.write(protocol.connect(server, self._name))
-        for number, one in self._subscriptions.items():
-            socket.write(protocol.subscribe(one.subject, one.queue, number))
+        self._told = 0
+        self._tell_subscriptions(socket)
         if not await socket.ping():
             raise ConnectionError("refused")
         return socket
