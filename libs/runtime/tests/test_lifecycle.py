@@ -122,6 +122,18 @@ async def test_service_with_a_url_of_its_own_tells_that_one() -> None:
     assert urls == ["http://sample:8080"]
 
 
+async def test_service_that_listens_on_every_address_tells_the_name_of_its_host() -> None:
+    urls: list[str] = []
+
+    async def run(service: Sample, stop: asyncio.Event) -> None:
+        urls.append(http_url(service.app))
+        stop.set()
+
+    await serve(Sample(run, Settings(http_host="0.0.0.0")), asyncio.Event())
+
+    assert urls[0].startswith(f"http://{socket.gethostname()}:")
+
+
 async def test_port_that_is_taken_is_said_in_one_line() -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]

@@ -16,8 +16,16 @@ class Cores:
     def send(self, owner: str, command: Command) -> None:
         self.sent.append((owner, command.id))
 
-    def pending(self, limit: int = 10) -> Pending:
-        return Pending(self.send, self.owners.get, limit=limit, limit_of_name=limit, timeout=5.0, repeat=1.0)
+    def pending(self, limit: int = 10, limit_of_core: int = 10) -> Pending:
+        return Pending(
+            self.send,
+            self.owners.get,
+            limit=limit,
+            limit_of_name=limit,
+            limit_of_core=limit_of_core,
+            timeout=5.0,
+            repeat=1.0,
+        )
 
 
 def waiting(number: int, *, shard: int = 1, since: float = 0.0) -> Waiting:
@@ -145,6 +153,40 @@ def test_pending_at_its_limit_is_full() -> None:
     pending.add(waiting(7))
 
     assert (empty, pending.full) == (False, True)
+
+
+def test_core_that_has_enough_gets_no_more_while_others_do() -> None:
+    cores = Cores({1: "core-1", 2: "core-2"})
+    pending = cores.pending(limit_of_core=2)
+    pending.add(waiting(7))
+    pending.add(waiting(8))
+
+    full, other = pending.is_crowded(waiting(9).command), pending.is_crowded(waiting(9, shard=2).command)
+    pending.take(7)
+
+    assert (full, other, pending.is_crowded(waiting(9).command)) == (True, False, False)
+
+
+def test_command_that_goes_to_another_core_counts_there() -> None:
+    cores = Cores({1: "core-1", 2: "core-2"})
+    pending = cores.pending(limit_of_core=1)
+    pending.add(waiting(7))
+    cores.owners[1] = "core-2"
+    pending.reassign({1})
+
+    crowded = pending.is_crowded(waiting(9, shard=2).command)
+    cores.owners[1] = "core-1"
+
+    assert (crowded, pending.is_crowded(waiting(9).command)) == (True, False)
+
+
+def test_commands_without_a_core_are_no_burden_for_one() -> None:
+    cores = Cores({})
+    pending = cores.pending(limit_of_core=1)
+    pending.add(waiting(7))
+    pending.add(waiting(8))
+
+    assert not pending.is_crowded(waiting(9).command)
 
 
 def test_pending_after_a_time_without_the_bus_is_sent_again() -> None:

@@ -207,6 +207,9 @@ def _reason(error: OSError) -> str:
 
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        # No address that others could use; those on one network know each other by their names.
+        host = socket.gethostname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

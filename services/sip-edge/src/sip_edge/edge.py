@@ -198,6 +198,7 @@ def _endpoint(
         retry_after=settings.retry_after_seconds,
         max_pending=settings.max_pending,
         max_pending_per_name=settings.max_pending_per_name,
+        max_pending_per_core=settings.max_pending_per_core,
         at_work_per_source=AT_WORK,
         answer_timeout=settings.answer_timeout_seconds,
         repeat=settings.repeat_seconds,

@@ -62,6 +62,7 @@ class Endpoint:
             directory.owner_of,
             limit=ways.max_pending,
             limit_of_name=ways.max_pending_per_name,
+            limit_of_core=ways.max_pending_per_core,
             timeout=ways.answer_timeout,
             repeat=ways.repeat,
         )

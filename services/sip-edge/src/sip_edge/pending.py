@@ -1,9 +1,11 @@
 """Commands that wait for the core's answer: one table, one sweep, no timer of their own (design §3).
 
 Rule 1: time is an argument; the table is in order of `since`, so that a sweep looks at old entries only.
-Rule 2: commands are repeat-safe: whenever in doubt, a command is sent again.
+Rule 2: a core never has so many commands that it would answer them only when their clients have repeated them.
+Rule 3: commands are repeat-safe: whenever in doubt, a command is sent again.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -43,6 +45,7 @@ class Pending:
         *,
         limit: int,
         limit_of_name: int,
+        limit_of_core: int,
         timeout: float,
         repeat: float,
     ) -> None:
@@ -55,6 +58,9 @@ class Pending:
         self._table: dict[int, Waiting] = {}
         self._again: set[int] = set()
         self._shares = Shares(limit_of_name)
+        self._limit_of_core = limit_of_core
+        self._at: Counter[str] = Counter()
+        """How many commands each core has."""
 
     def __len__(self) -> int:
         return len(self._table)
@@ -65,8 +71,10 @@ class Pending:
         return len(self._table) >= self._limit
 
     def is_crowded(self, command: Command) -> bool:
-        """Return whether a command is about somebody of whom too many wait already."""
-        return self._shares.is_full(command)
+        """Return whether too many commands wait already about the same one, or for the same core."""
+        owner = self._owner_of(command.shard)
+        busy = owner is not None and self._at[owner] >= self._limit_of_core
+        return busy or self._shares.is_full(command)
 
     def add(self, waiting: Waiting) -> None:
         """Keep a request and send its command, or hold the command until its shard has an owner."""
@@ -79,6 +87,7 @@ class Pending:
         waiting = self._table.pop(number, None)
         if waiting is not None:
             self._shares.remove(waiting.command)
+            self._count(waiting.owner, -1)
         return waiting
 
     def moved(self, number: int) -> None:
@@ -141,6 +150,16 @@ class Pending:
 
     def _dispatch(self, waiting: Waiting) -> None:
         command = waiting.command
-        owner = waiting.owner = self._owner_of(command.shard)
+        owner = self._owner_of(command.shard)
+        if owner != waiting.owner:
+            self._count(waiting.owner, -1)
+            self._count(owner, 1)
+            waiting.owner = owner
         if owner is not None:
             self._send(owner, command)
+
+    def _count(self, owner: str | None, change: int) -> None:
+        if owner is not None:
+            self._at[owner] += change
+            if not self._at[owner]:
+                del self._at[owner]

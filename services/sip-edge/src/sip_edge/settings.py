@@ -60,6 +60,11 @@ class Settings(ServiceSettings):
     max_pending_per_name: int = Field(
         default=1_000, ge=1, description="Of these, requests about one presentity, or by one watcher; then 503."
     )
+    max_pending_per_core: int = Field(
+        default=1_500,
+        ge=1,
+        description="Of these, requests that one core has: with more, clients repeat before they are answered; 503.",
+    )
     source_requests_per_second: float = Field(
         default=2_000.0,
         ge=0,

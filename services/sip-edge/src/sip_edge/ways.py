@@ -18,6 +18,7 @@ class Ways:
     max_pending: int
     max_pending_per_name: int
     """Of one presentity or one watcher; and of one source before it comes to that."""
+    max_pending_per_core: int
     at_work_per_source: int
     """With the cores at a time."""
     answer_timeout: float
