@@ -62,12 +62,10 @@ def test_policy_of_a_store_is_in_the_namespace_of_the_services(store: str) -> No
     assert read(f"{store}/kustomization.yaml")["namespace"] == read("base/kustomization.yaml")["namespace"]
 
 
-def test_images_of_nats_and_postgres_are_those_of_compose() -> None:
+def test_image_of_nats_is_that_of_compose() -> None:
     compose = fields(yaml.safe_load((Path(FOLDER).parent / "compose" / "compose.yaml").read_text())["services"])
 
     assert at(compose, "nats.image") == f"nats:{at(read('nats/values.yaml'), 'container.image.tag')}"
-    major = str(at(read("postgres/cluster.yaml"), "spec.imageName")).rpartition(":")[2]
-    assert at(compose, "postgres.image") == f"postgres:{major}"
 
 
 def test_every_service_may_use_the_bus() -> None:
