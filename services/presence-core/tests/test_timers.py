@@ -12,6 +12,8 @@ from presence_core.testing import Core, FakeDirectory, etag, gate, outcome, succ
 
 STORES = ["write-through", "database"]
 SHARDS_ONLY = {
+    "test_publication_whose_refresh_is_on_its_way_to_the_store_does_not_end",
+    "test_publication_whose_removal_is_on_its_way_to_the_store_ends",
     "test_what_nobody_watches_is_forgotten_when_it_ended",
     "test_bindings_are_forgotten_some_time_after_they_ended",
     "test_word_of_one_notify_does_not_hide_the_silence_of_another",
@@ -235,3 +237,40 @@ async def test_word_of_one_notify_does_not_hide_the_silence_of_another(core: Cor
     await later(core, 4)
 
     assert [target.dialog.call_id for target in core.targets[2:]] == [silent.dialog.call_id]
+
+
+async def test_publication_whose_refresh_is_on_its_way_to_the_store_does_not_end(
+    core: Core, publish: PublishBuilder, subscribe: SubscribeBuilder
+) -> None:
+    (first,) = await core.ask(publish(b"open", expires=60))
+    await core.ask(subscribe())
+    await core.confirm()
+    told = len(core.targets)
+    gate(core).clear()
+    core.shards.on_commands([publish(b"", if_match=etag(first), expires=3600)])
+    await core.quiet()
+
+    await later(core, 62)
+    gate(core).set()
+    await core.quiet()
+    await later(core, 63)
+
+    assert len(core.targets) == told
+    assert core.documents[-1] == b"open"
+
+
+async def test_publication_whose_removal_is_on_its_way_to_the_store_ends(
+    core: Core, publish: PublishBuilder, subscribe: SubscribeBuilder
+) -> None:
+    (first,) = await core.ask(publish(b"open", expires=60))
+    await core.ask(subscribe())
+    await core.confirm()
+    gate(core).clear()
+    core.shards.on_commands([publish(b"", if_match=etag(first), expires=0)])
+    await core.quiet()
+
+    await later(core, 62)
+
+    assert core.documents[-1] != b"open"
+    gate(core).set()
+    await core.quiet()

@@ -7,7 +7,7 @@ from lamplighter_proto import Hint, Publish, subjects
 from presence_core.answers import Answers
 from presence_core.commits import Commits
 from presence_core.deliver import Teller
-from presence_core.domain.presentity import ETag, Published, decide_publish, expired, needed_endings
+from presence_core.domain.presentity import ETag, Published, decide_publish, expired, needed_endings, prolonged
 from presence_core.outbox import Sender
 from presence_core.settings import Settings
 from presence_core.shard import Entry, Shard
@@ -53,6 +53,7 @@ class Publishing:
             raise
         if not decision.repeated:
             entry.decided = decision.presentity
+            entry.committed = prolonged(entry.committed, decision.publication, now)
             shard.wake_entry(entry)
             self._save(shard, decision)
         self._committer.then(shard.number, self._published, shard, entry, command, decision)

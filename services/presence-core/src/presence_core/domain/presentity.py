@@ -25,6 +25,8 @@ from lamplighter_proto import Publish, Transaction
 from presence_core.domain.lifetime import Bounds, grant
 
 ETag = NewType("ETag", str)
+COMMIT_SECONDS = 64
+"""Longer than anything is under way to the store."""
 TOMBSTONE_SECONDS = 64
 """Twice the time in which a request may be repeated (RFC 3261 §17.1.2.2, Timer F)."""
 
@@ -114,6 +116,18 @@ def expired(presentity: Presentity, now: float) -> Presentity:
     if len(kept) == len(presentity.publications) and len(endings) == len(presentity.endings):
         return presentity
     return replace(presentity, publications=kept, endings=endings)
+
+
+def prolonged(presentity: Presentity, pending: Publication, now: float) -> Presentity:
+    """Return the presentity with what soon ends kept for as long as `pending` says, its version under way to the store.
+
+    A refresh that came in time is no end, however long the store takes for it.
+    """
+    for one in presentity.publications:
+        if one.pub == pending.pub and now < one.expires < min(pending.expires, now + COMMIT_SECONDS):
+            kept = replace(one, expires=pending.expires)
+            return _changed(presentity, tuple(kept if other is one else other for other in presentity.publications))
+    return presentity
 
 
 def needed_endings(presentity: Presentity, package: EventPackage, now: float) -> list[str]:
