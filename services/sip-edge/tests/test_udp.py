@@ -5,6 +5,7 @@ import contextlib
 import socket
 
 import pytest
+from msgspec.structs import replace
 
 from lamplighter_proto import Flow, Received
 from lamplighter_runtime.lifecycle import StartError
@@ -105,6 +106,22 @@ async def test_notify_after_a_later_one_of_its_dialog_is_not_sent() -> None:
     assert told == Received(branch="z9hG4bKnotifier-1.abc", status=SUPERSEDED)
     assert later == next_one == NOTIFY
     assert edge.edge.port.unanswered(0.0)
+
+
+async def test_new_edge_repeats_a_notify_of_another_edge_but_none_of_its_predecessor() -> None:
+    async with running() as edge:
+        with contextlib.closing(UdpClient()) as client:
+            await client.send(SUBSCRIBE, edge.port)
+            await client.receive()
+            flow = edge.flow_of_subscription()
+
+            edge.send(flow, local_tag="ours", cseq=2, again=True)
+            told = await edge.next_received()
+            edge.send(replace(flow, edge="edge-2"), local_tag="theirs", cseq=2, again=True)
+            packet = await client.receive()
+
+    assert told == Received(branch="z9hG4bKnotifier-1.abc", status=SUPERSEDED)
+    assert packet == NOTIFY
 
 
 async def test_port_that_is_taken_cannot_be_listened_on() -> None:

@@ -68,6 +68,7 @@ class Edge:
             bus,
             counts,
             monotonic,
+            instance=settings.instance,
             places={place.local: place for place in self.places},
             udp=self._udp,
             connections=self._connections,

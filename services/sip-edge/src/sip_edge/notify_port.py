@@ -37,12 +37,14 @@ class NotifyPort:
         counts: Counts,
         clock: Callable[[], float],
         *,
+        instance: str,
         places: Mapping[str, Place],
         udp: Mapping[str, UdpChannel],
         connections: Connections,
     ) -> None:
         self.connector: Connector | None = None
         self._bus = bus
+        self._instance = instance
         self._counts = counts
         self._clock = clock
         self._open: dict[str, float] = {}
@@ -56,7 +58,9 @@ class NotifyPort:
         """Send each packet, or tell its notifier that it was not sent."""
         now = self._clock()
         for send in sends:
-            if not self.order.passes(send.local_tag, send.cseq, send.again, now):
+            # What another edge sent first, this one's predecessor did not.
+            again = send.again and send.flow.edge == self._instance
+            if not self.order.passes(send.local_tag, send.cseq, again, now):
                 self._counts.notifies["superseded"] += 1
                 self.refuse(send, SUPERSEDED)
                 continue

@@ -247,7 +247,7 @@ class Running:
         """Open a TCP connection to the edge."""
         return await asyncio.open_connection("127.0.0.1", self.port)
 
-    def send(self, flow: Flow, next_hop: str = "", local_tag: str = "", cseq: int = 0) -> None:
+    def send(self, flow: Flow, next_hop: str = "", local_tag: str = "", cseq: int = 0, *, again: bool = False) -> None:
         """Ask the edge to put NOTIFY on a flow."""
         send = Send(
             notifier="notifier-1",
@@ -257,6 +257,7 @@ class Running:
             next_hop=next_hop,
             local_tag=local_tag,
             cseq=cseq,
+            again=again,
         )
         self.edge.port.on_sends([send])
 
