@@ -21,6 +21,8 @@ from .loop import Process, SimulatedLoop, here
 REQUEST_SECONDS = 5.0
 """After so long a request without an answer is given up (the default of nats-py)."""
 DELAY = (0.0001, 0.001)
+BEHIND = 1e-7
+"""Seconds between two that leave together."""
 
 
 @dataclass
@@ -44,7 +46,8 @@ class Line:
     def carry(self, callback: Callable[..., object], *args: object, extra: float = 0.0) -> None:
         """Call back at the other end."""
         soonest = max(self._loop.time(), self.stalled_until) + self._random.uniform(*DELAY) + extra
-        self._last = max(self._last, soonest)
+        # Never two at one time: the loop's heap knows no order among those.
+        self._last = max(self._last + BEHIND, soonest)
         self._loop.call_at(self._last, callback, *args, context=self._context)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from event_packages.base import EventPackage
 from lamplighter_proto import Answer, Moved, Publish, Subscribe
+from lamplighter_runtime import clock
 from presence_core.domain.delivery import CSEQ_BLOCK
 from presence_core.shard import document_hash
 from presence_core.store import StoreAway
@@ -195,3 +196,23 @@ async def test_core_says_that_something_is_not_there_when_the_shard_is_still_its
     replies = await core.ask(publish(b"closed", if_match="unknown"), subscribe(to_tag="unknown"))
 
     assert statuses(replies) == [412, 481]
+
+
+async def test_what_was_to_be_told_of_a_dropped_shard_is_not_told(
+    core: Core, publish: PublishBuilder, subscribe: SubscribeBuilder
+) -> None:
+    await core.ask(publish(b"open"))
+    await core.ask(subscribe())
+    await core.confirm()
+    (shard,) = [one for one in core.shards.served.values() if one.deliveries]
+    (delivery,) = shard.deliveries.values()
+    told = len(core.targets)
+    delivery.forced = True
+    core.teller.offer(shard, delivery)
+    core.teller.changed(shard, next(iter(shard.entries.values())))
+
+    core.shards.drop([shard.number])
+    core.teller.tell(clock.wall())
+    core.bus._flush()
+
+    assert len(core.targets) == told

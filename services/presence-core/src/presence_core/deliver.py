@@ -4,7 +4,7 @@ Rule 1: whoever has to be shown less is decided about before anything is shown.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from event_packages.base import Body
 from lamplighter_proto import Notify, Outcome, Target, subjects
@@ -77,6 +77,11 @@ class Teller:
         """Tell nothing of what was to be told."""
         self._changed.clear()
         self._offered.clear()
+
+    def forget_shards(self, numbers: Collection[int]) -> None:
+        """Tell nothing of what was to be told of shards that are not ours any more."""
+        self._changed = {key: one for key, one in self._changed.items() if one[0].number not in numbers}
+        self._offered = {tag: one for tag, one in self._offered.items() if one[0].number not in numbers}
 
     def tell(self, now: float) -> None:
         """Send what has to be sent."""

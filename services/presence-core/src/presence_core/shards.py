@@ -134,6 +134,7 @@ class Shards:
         if not dropped:
             return
         self._committer.forget(dropped)
+        self._teller.forget_shards(dropped)
         self.store_away = self.store_away or isinstance(error, StoreAway)
         logger.warning("shards dropped", extra={"shards": len(dropped), "error": repr(error) if error else ""})
         self._wake.set()
@@ -234,6 +235,7 @@ class Shards:
         for number in leaving:
             self.served.pop(number, None)
         self._committer.forget(leaving)
+        self._teller.forget_shards(leaving)
 
     # --- for the service
 
