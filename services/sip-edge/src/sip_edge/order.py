@@ -10,7 +10,7 @@ its way it sends none again of which it did not send the first. Its core tells t
 from math import inf
 
 GENERATION_SECONDS = 64.0
-"""Twice 64*T1, for so long a NOTIFY may be retransmitted; remembered is a dialog for one to two of these."""
+"""A NOTIFY may be retransmitted for half of that, 64*T1; a dialog is remembered for one to two of these."""
 MOST_DIALOGS = 200_000
 """Dialogs in a generation."""
 
@@ -33,7 +33,10 @@ class DialogOrder:
         self._knows_all_from = now + self._seconds
 
     def passes(self, local_tag: str, cseq: int, again: bool, now: float) -> bool:
-        """Return whether a NOTIFY may leave: not after a later one of its dialog; without a tag always."""
+        """Return whether a NOTIFY may leave: not after a later one of its dialog; without a tag always.
+
+        `again`: its first was sent before, by us or by our predecessor (Rule 1).
+        """
         if not local_tag:
             return True
         if now >= self._ends or len(self._new) >= self._most:
