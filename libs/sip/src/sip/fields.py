@@ -34,7 +34,8 @@ _CACHED_LENGTH = 512
 
 _W = r"[ \t]*+"
 _VIA = re.compile(
-    rf"({TOKEN}){_W}/{_W}({TOKEN}){_W}/{_W}({TOKEN})[ \t]++(\[[^\]]*+\]|[^ \t;:\[\]]++)(?:{_W}:{_W}([0-9]{{1,5}}))?+",
+    rf"({TOKEN}){_W}/{_W}({TOKEN}){_W}/{_W}({TOKEN})[ \t]++(\[[^\]]*+\]|[^ \t;:\[\]]++)"
+    rf"(?>(?:{_W}:{_W}([0-9]{{1,5}}))?)"
 )
 _BRACKETED = re.compile(rf'([^",;<>]*+|{QUOTED_STRING}{_W})<([^<>]*+)>')
 _ADDR_SPEC = re.compile(r"[^ \t;<>\",?]++")

@@ -1,6 +1,7 @@
 """Basic rules of RFC 3261 §25.1, as patterns and functions.
 
-Rule 1: every repeat that input can lengthen is possessive or of one class: time is linear in the input.
+Rule 1: every repeat that input can lengthen is atomic or of one class: time is linear in the input. A repeat of a group
+is `(?>(?:…)*)`: CPython before 3.11.5 gets `(?:…)*+` wrong where the group fails half-way (its issue 106052).
 Rule 2: whitespace is SP and HTAB; header folding is gone before any of this is used (§7.3.1).
 """
 
@@ -12,15 +13,15 @@ Params = tuple[tuple[str, str | None], ...]
 """Parameters in order: lower-case names; values as received, a quoted string with its quotes; None without a value."""
 
 TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]++"
-QUOTED_STRING = r'"[^"\\\r\n]*+(?:\\[^\r\n][^"\\\r\n]*+)*+"'
+QUOTED_STRING = r'"[^"\\\r\n]*+(?>(?:\\[^\r\n][^"\\\r\n]*+)*)"'
 # Without NUL, not even escaped: databases cannot take it.
-_PARAM_STRING = r'"[^"\\\r\n\0]*+(?:\\[^\r\n\0][^"\\\r\n\0]*+)*+"'
+_PARAM_STRING = r'"[^"\\\r\n\0]*+(?>(?:\\[^\r\n\0][^"\\\r\n\0]*+)*)"'
 # Wider than gen-value (token / host / quoted-string): peers put addresses and base64 there.
 _GEN_VALUE = rf"{_PARAM_STRING}|[!#-+\-.-:=?-\[\]-~]++"
 _WSP = r"[ \t]*+"
-_PARAM = re.compile(rf"{_WSP};{_WSP}({TOKEN})(?:{_WSP}={_WSP}({_GEN_VALUE}))?+{_WSP}")
+_PARAM = re.compile(rf"{_WSP};{_WSP}({TOKEN})(?>(?:{_WSP}={_WSP}({_GEN_VALUE}))?){_WSP}")
 _TOKEN = re.compile(TOKEN)
-_ELEMENT = re.compile(rf'(?:[^",<]++|{QUOTED_STRING}|<[^>]*+>)*+')
+_ELEMENT = re.compile(rf'(?>(?:[^",<]++|{QUOTED_STRING}|<[^>]*+>)*)')
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _NEEDS_QUOTED_PAIR = re.compile(r'(["\\\x00-\x08\x0b\x0c\x0e-\x1f\x7f])')
 _CLEAN = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]*+")

@@ -26,13 +26,13 @@ _REQUEST_LINE = re.compile(rf"({TOKEN}) ([!#-;=?-~]++) SIP/2\.0", re.IGNORECASE)
 _STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]*+))?", re.IGNORECASE)
 _OTHER_VERSION = re.compile(r"(?:[^ ]++ [^ ]++ )?SIP/(?!2\.0(?![0-9]))[0-9]++\.[0-9]++(?: .*+)?", re.IGNORECASE)
 _USUAL_VIA = re.compile(
-    rf"SIP/2\.0/[A-Z]{{2,4}} {HOST}(?::(?:[0-9]{{1,4}}|[1-5][0-9]{{4}}))?+"
-    rf";(?:branch={TOKEN}(?:;rport)?+|rport;branch={TOKEN})"
+    rf"SIP/2\.0/[A-Z]{{2,4}} {HOST}(?>(?::(?:[0-9]{{1,4}}|[1-5][0-9]{{4}}))?)"
+    rf";(?:branch={TOKEN}(?>(?:;rport)?)|rport;branch={TOKEN})"
 )
 """What most send: it needs no closer look."""
 _USUAL_RESPONSE = re.compile(
     rb"SIP/2\.0 ([1-6][0-9]{2}) [^\r\n]*+\r\n"
-    rb"Via: SIP/2\.0/[A-Z]++ [!#-+\--:<-~]++(?:;(?!branch=)[!#-+\--:<-~]++)*+;branch=([!#-+\--:<-~]++)[;\r]"
+    rb"Via: SIP/2\.0/[A-Z]++ [!#-+\--:<-~]++(?>(?:;(?!branch=)[!#-+\--:<-~]++)*);branch=([!#-+\--:<-~]++)[;\r]"
 )
 _CALL_ID = re.compile(r"[!-~]++")
 _FOLD = re.compile(r"\r\n[ \t]++")

@@ -14,15 +14,15 @@ from sip.grammar import Params, format_params, parameter
 
 _UNRESERVED = r"A-Za-z0-9\-_.!~*'()"
 _ESCAPED = "%[0-9A-Fa-f]{2}"
-HOST = r"[A-Za-z0-9_][A-Za-z0-9_\-]*+(?:\.[A-Za-z0-9_\-]++)*+\.?+"
-_USER = re.compile(rf"(?:[{_UNRESERVED}&=+$,;?/]++|{_ESCAPED})++")
-_PASSWORD = re.compile(rf"(?:[{_UNRESERVED}&=+$,]++|{_ESCAPED})*+")
-_HOSTPORT = re.compile(rf"(\[[0-9A-Fa-f:.]{{2,45}}\]|{HOST})(?::([0-9]{{1,5}}))?+")
+HOST = r"[A-Za-z0-9_][A-Za-z0-9_\-]*+(?>(?:\.[A-Za-z0-9_\-]++)*)\.?+"
+_USER = re.compile(rf"(?>(?:[{_UNRESERVED}&=+$,;?/]++|{_ESCAPED})+)")
+_PASSWORD = re.compile(rf"(?>(?:[{_UNRESERVED}&=+$,]++|{_ESCAPED})*)")
+_HOSTPORT = re.compile(rf"(\[[0-9A-Fa-f:.]{{2,45}}\]|{HOST})(?>(?::([0-9]{{1,5}}))?)")
 _URI_PARAM = re.compile(
-    rf"((?:[{_UNRESERVED}\[\]/:&+$]++|{_ESCAPED})++)(?:=((?:[{_UNRESERVED}\[\]/:&+$]++|{_ESCAPED})++))?+"
+    rf"((?>(?:[{_UNRESERVED}\[\]/:&+$]++|{_ESCAPED})+))(?>(?:=((?>(?:[{_UNRESERVED}\[\]/:&+$]++|{_ESCAPED})+)))?)"
 )
 _URI_HEADER = re.compile(
-    rf"((?:[{_UNRESERVED}\[\]/?:+$]++|{_ESCAPED})++)=((?:[{_UNRESERVED}\[\]/?:+$]++|{_ESCAPED})*+)"
+    rf"((?>(?:[{_UNRESERVED}\[\]/?:+$]++|{_ESCAPED})+))=((?>(?:[{_UNRESERVED}\[\]/?:+$]++|{_ESCAPED})*))"
 )
 _TEL_NUMBER = re.compile(r"\+[0-9\-.()]*[0-9][0-9\-.()]*|[0-9A-Fa-f*#\-.()]*[0-9A-Fa-f*#][0-9A-Fa-f*#\-.()]*")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*+")
