@@ -6,6 +6,7 @@ import pytest
 from event_packages.registry import Registry
 from lamplighter_runtime import clock
 from presence_core.domain.presentity import TOMBSTONE_SECONDS
+from presence_core.shard import Due
 from presence_core.testing import Core, FakeDirectory, etag, gate, successor, tick, to_tag
 from presence_core.testing_commands import ALICE, Commands
 from presence_core.testing_rules import StartCore, dialog_info, settle, shard, told, watching
@@ -128,7 +129,7 @@ async def test_ending_stays_remembered_while_a_publication_says_otherwise(core: 
     longer = msgspec.structs.replace(publication, expires=int(now) + REMEMBERED + 100)
     others = [one for one in entry.decided.publications if one is not publication]
     entry.decided = msgspec.structs.replace(entry.decided, publications=(*others, longer))
-    shard(core).wheel.set(("presentity", KEY), now + REMEMBERED + 1)  # type: ignore[arg-type]
+    shard(core).wheel.set((Due.PRESENTITY, KEY), now + REMEMBERED + 1)
 
     tick(core, now + REMEMBERED + 2)
     await core.quiet()

@@ -1,6 +1,7 @@
 from typing import cast
 
 from lamplighter_proto import Command, Publish, Transaction
+from sip.headers import Headers
 from sip.message import Request
 from sip_edge.flows import Channel
 from sip_edge.pending import Pending, Waiting
@@ -44,7 +45,7 @@ def waiting(number: int, *, shard: int = 1, since: float = 0.0) -> Waiting:
     )
     return Waiting(
         command=command,
-        request=cast(Request, None),
+        request=Request("PUBLISH", command.presentity, Headers()),
         channel=cast(Channel, None),
         peer=("127.0.0.1", 5060),
         key=str(number),

@@ -84,7 +84,7 @@ class Headers:
     @classmethod
     def of(cls, first: dict[str, str], more: dict[str, list[str]]) -> "Headers":
         """Return headers over these very dicts: the first line of every canonical name, and all further ones."""
-        self = cls.__new__(cls)
+        self = cls()
         self._first = first
         self._more = more
         return self

@@ -249,5 +249,5 @@ class Shard:
         """See to it that the entry is looked at when its next publication ends."""
         at = entry.decided.next_expiry()
         if at is not None and at < entry.wake_at:
-            entry.wake_at = at
+            entry.wake_at = float(at)
             self.wheel.set((Due.PRESENTITY, (entry.decided.aor, entry.decided.event)), at)

@@ -6,7 +6,6 @@ Rule 2: a source whose lane is free never waits, whatever other lanes hold.
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
 
@@ -24,12 +23,12 @@ class Entry(Enum):
     FULL = "full"
 
 
-@dataclass(slots=True)
 class Lane(Generic[T]):
     """Of one source: how many are at work, and who waits since which monotonic second."""
 
-    at_work: int = 0
-    waiting: deque[tuple[float, T]] = field(default_factory=deque)
+    def __init__(self) -> None:
+        self.at_work = 0
+        self.waiting: deque[tuple[float, T]] = deque()
 
 
 class Lanes(Generic[T]):

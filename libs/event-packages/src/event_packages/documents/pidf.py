@@ -9,7 +9,8 @@ from collections.abc import Container, Sequence
 from functools import cache
 from zlib import crc32
 
-from event_packages.documents.pidf_reading import DECLARED, Part, PidfDocument, read
+from event_packages.documents.pidf_parts import Part, PidfDocument
+from event_packages.documents.pidf_reading import DECLARED, read
 from event_packages.xml import Element, quote
 from event_packages.xml import parse as parse_xml
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from event_packages.documents import dialog_info
 from event_packages.documents.dialog_info_model import Dialog, DialogState
-from event_packages.documents.pidf_reading import Part, PidfDocument
+from event_packages.documents.pidf_parts import Part, PidfDocument
 
 ON_THE_PHONE = PidfDocument(
     (

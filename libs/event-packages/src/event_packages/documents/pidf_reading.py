@@ -7,13 +7,10 @@ Rule 2: elements of other namespaces are kept as they are (RFC 3863 §4.2.1), wh
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Literal
 from urllib.parse import quote as urlquote
 from zlib import crc32
 
-from msgspec import Struct
-from msgspec.structs import replace
-
+from event_packages.documents.pidf_parts import Part, PidfDocument
 from event_packages.documents.writing import Vocabulary, Writer
 from event_packages.errors import BadRequest
 from event_packages.xml import Element, escape, split_name, text_of
@@ -61,37 +58,6 @@ _DATE_TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,20})?"
     r"(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])?"
 )
-
-Kind = Literal["tuple", "spare", "note", "person", "device", "other"]
-"""A spare is a tuple that counts only where there is no other."""
-
-
-class Part(Struct, frozen=True, gc=False):
-    """A child of the root, written."""
-
-    kind: Kind
-    id: str
-    owner: str
-    """What tells two devices apart whose parts have one id: a tuple's contact, a device's device id."""
-    xml: bytes
-    """Begins with the element's name and, where it has one, its id."""
-    prefixes: tuple[str, ...] = ()
-    """Those that it needs declared at the root."""
-    given: str = ""
-    """The id that the publisher gave it, if it has another now."""
-    spheres: tuple[str, ...] = ()
-    """Those that a person says to be in (RFC 4480 §3.11)."""
-
-    def renamed(self, new: str) -> "Part":
-        """Return the part with another id."""
-        before, _, after = self.xml.partition(b'id="%b"' % self.id.encode())
-        return replace(self, id=new, given=self.given or self.id, xml=b'%bid="%b"%b' % (before, new.encode(), after))
-
-
-class PidfDocument(Struct, frozen=True, gc=False):
-    """A published document: its parts."""
-
-    parts: tuple[Part, ...]
 
 
 def read(root: Element) -> PidfDocument:

@@ -13,7 +13,8 @@ from lxml import etree
 
 from event_packages.base import View
 from event_packages.documents import pidf
-from event_packages.documents.pidf_reading import DATA_MODEL, PIDF, RPID, Part
+from event_packages.documents.pidf_parts import Part
+from event_packages.documents.pidf_reading import DATA_MODEL, PIDF, RPID
 from event_packages.documents.pidf_selectors import OMA_PRES, Selectors
 from event_packages.errors import BadRequest
 from event_packages.rules.permissions import ALL_ATTRIBUTES, Permissions, UserInput

@@ -137,7 +137,7 @@ class Writer:
         if namespace in self._fixed:
             prefix = self._vocabulary.default_prefix
         else:
-            taken = self._vocabulary.reserved | scope.keys()
+            taken = self._vocabulary.reserved.union(scope)
             publishers = (prefix for prefix, uri in element.nsmap.items() if prefix and uri == namespace)
             new = (f"x{number}" for number in range(1, len(taken) + 2))
             prefix = next(one for one in (*publishers, *new) if one not in taken)
