@@ -17,7 +17,7 @@ from lamplighter_cli.processes import Running, spawn
 from lamplighter_proto import Flow, Publish, Register, Subscribe, Transaction
 from presence_core import testing_rows
 from presence_core.domain.documents import XcapDocument
-from presence_core.domain.presentity import Publication
+from presence_core.domain.publication import Publication
 from presence_core.domain.subscription import Subscription
 from presence_core.storage.memory import MemoryStore
 from presence_core.storage.postgres import PostgresStore

@@ -5,7 +5,7 @@ import pytest
 
 from event_packages.registry import Registry
 from lamplighter_runtime import clock
-from presence_core.domain.presentity import TOMBSTONE_SECONDS
+from presence_core.domain.publication import TOMBSTONE_SECONDS
 from presence_core.shard import Due
 from presence_core.testing import Core, FakeDirectory, etag, gate, successor, tick, to_tag
 from presence_core.testing_commands import ALICE, Commands

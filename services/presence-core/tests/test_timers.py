@@ -6,7 +6,7 @@ from dataclasses import replace
 from event_packages.base import EventPackage
 from lamplighter_proto import Binding, Publish, Register, Subscribe
 from lamplighter_runtime import clock
-from presence_core.domain.presentity import TOMBSTONE_SECONDS
+from presence_core.domain.publication import TOMBSTONE_SECONDS
 from presence_core.shard import Shard
 from presence_core.testing import Core, FakeDirectory, etag, gate, outcome, successor, tick, to_tag
 

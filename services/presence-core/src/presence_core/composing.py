@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from event_packages.base import Document, EventPackage
 from event_packages.winfo import Watcher
-from presence_core.domain.presentity import Presentity
+from presence_core.domain.publication import Presentity
 from presence_core.domain.subscription import STATE_NAMES, Status
 from presence_core.domain.watcher import watcher_id
 from presence_core.shard import Entry, Shard

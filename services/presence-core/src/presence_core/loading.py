@@ -16,7 +16,7 @@ from presence_core.domain.authorization import asker_of, ruled
 from presence_core.domain.delivery import Delivery
 from presence_core.domain.documents import Documents
 from presence_core.domain.expiry import Wheel
-from presence_core.domain.presentity import Publication
+from presence_core.domain.publication import Publication
 from presence_core.domain.registration import Registration
 from presence_core.domain.subscription import Status, Subscription, ended
 from presence_core.domain.watcher import KnownWatcher

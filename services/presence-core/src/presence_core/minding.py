@@ -9,7 +9,7 @@ from lamplighter_runtime import clock
 from lamplighter_runtime.membership import Directory
 from presence_core.claims import SERVICE, Claims, balance_for_ever
 from presence_core.domain.expiry import Wheel
-from presence_core.domain.presentity import TOMBSTONE_SECONDS
+from presence_core.domain.publication import TOMBSTONE_SECONDS
 from presence_core.in_use import NEVER, InUse
 from presence_core.looking import Looking
 from presence_core.settings import Settings

@@ -7,7 +7,8 @@ from lamplighter_proto import Hint, Publish, subjects
 from presence_core.answers import Answers
 from presence_core.commits import Commits
 from presence_core.deliver import Teller
-from presence_core.domain.presentity import ETag, Published, decide_publish, expired, needed_endings, prolonged
+from presence_core.domain.presentity import ETag, decide_publish, expired, needed_endings, prolonged
+from presence_core.domain.publication import Published
 from presence_core.outbox import Sender
 from presence_core.settings import Settings
 from presence_core.shard import Entry, Shard

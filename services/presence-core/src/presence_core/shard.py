@@ -16,7 +16,7 @@ from lamplighter_proto import Command
 from presence_core.domain.delivery import NOTHING, Delivery, Seen
 from presence_core.domain.documents import Documents
 from presence_core.domain.expiry import Wheel
-from presence_core.domain.presentity import Presentity
+from presence_core.domain.publication import Presentity
 from presence_core.domain.registration import Registration
 from presence_core.domain.subscription import Call, Subscription
 from presence_core.domain.watcher import KnownWatcher

@@ -19,7 +19,7 @@ from lamplighter_runtime.membership import Directory
 from presence_core.claims import Claims, balance_for_ever
 from presence_core.commit import Committer
 from presence_core.deliver import Teller
-from presence_core.domain.presentity import TOMBSTONE_SECONDS
+from presence_core.domain.publication import TOMBSTONE_SECONDS
 from presence_core.handlers import Handlers
 from presence_core.loading import Loader
 from presence_core.settings import Settings

@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from presence_core.domain.documents import XcapDocument
-from presence_core.domain.presentity import Publication
+from presence_core.domain.publication import Publication
 from presence_core.domain.registration import Contact
 from presence_core.domain.subscription import Subscription
 from presence_core.domain.watcher import KnownWatcher, WatcherKey

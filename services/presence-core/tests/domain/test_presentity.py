@@ -15,16 +15,8 @@ from event_packages.errors import (
 )
 from lamplighter_proto import Publish
 from presence_core.domain.lifetime import Bounds
-from presence_core.domain.presentity import (
-    TOMBSTONE_SECONDS,
-    ETag,
-    Limits,
-    Presentity,
-    Publication,
-    Published,
-    decide_publish,
-    expired,
-)
+from presence_core.domain.presentity import ETag, Limits, decide_publish, expired
+from presence_core.domain.publication import TOMBSTONE_SECONDS, Presentity, Publication, Published
 
 LIMITS = Limits(bounds=Bounds(least=60, most=3600, default=1800), body_bytes=100, publications=2)
 NOTHING = Presentity(aor="sip:alice@example.com", event="presence")

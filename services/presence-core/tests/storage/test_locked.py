@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from presence_core.domain.documents import XcapDocument
-from presence_core.domain.presentity import Publication
+from presence_core.domain.publication import Publication
 from presence_core.storage.memory import MemoryStore
 from presence_core.storage.postgres import PostgresStore
 from presence_core.store import (

@@ -14,7 +14,7 @@ import pytest
 from lamplighter_proto.ownership import shard_of
 from lamplighter_runtime.database import load_migrations, migrate
 from presence_core.domain.keys import LONGEST_KEY
-from presence_core.domain.presentity import Publication
+from presence_core.domain.publication import Publication
 from presence_core.domain.subscription import Status
 from presence_core.domain.watcher import KnownWatcher
 from presence_core.storage.postgres import PostgresStore

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from lamplighter_runtime.database import load_migrations
-from presence_core.domain.presentity import Publication
+from presence_core.domain.publication import Publication
 from presence_core.storage.postgres import PostgresStore
 from presence_core.store import Changes, SchemaBehind, StoredPublication, WrongCluster
 

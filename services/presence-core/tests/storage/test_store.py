@@ -6,7 +6,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from presence_core.domain.presentity import Publication
+from presence_core.domain.publication import Publication
 from presence_core.store import (
     Changes,
     Fenced,

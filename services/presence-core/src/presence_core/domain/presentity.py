@@ -1,19 +1,17 @@
 """Publications of one presentity for one event package (RFC 3903 §6).
 
 Rule 1: a Presentity is a value; a decision makes a new one.
-Rule 2: a removed publication stays for a while as a tombstone, so that a repeated removal is known for what it is.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import ceil
 from typing import NewType
 
-from msgspec import Struct, field
 from msgspec.structs import replace
 
-from event_packages.base import Document, EventPackage
+from event_packages.base import EventPackage
 from event_packages.errors import (
     BadRequest,
     ConditionalRequestFailed,
@@ -23,28 +21,11 @@ from event_packages.errors import (
 )
 from lamplighter_proto import Publish, Transaction
 from presence_core.domain.lifetime import Bounds, grant
+from presence_core.domain.publication import TOMBSTONE_SECONDS, Presentity, Publication, Published, forget_at
 
 ETag = NewType("ETag", str)
 COMMIT_SECONDS = 64
 """Longer than anything is under way to the store."""
-TOMBSTONE_SECONDS = 64
-"""Twice the time in which a request may be repeated (RFC 3261 §17.1.2.2, Timer F)."""
-
-
-class Publication(Struct, frozen=True, kw_only=True, gc=False):
-    """One publication. `expires` is epoch seconds, 0 when removed; `modified` epoch microseconds, for the order."""
-
-    pub: str
-    """Names the publication in the store for all its life: `name_of` the PUBLISH that made it."""
-    etag: str
-    expires: int
-    received: int
-    modified: int
-    transaction: Transaction
-    content_type: str
-    body: bytes
-    sender: str
-    document: Document | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,54 +40,6 @@ class Limits:
     def ending_seconds(self) -> int:
         """Return how long it is remembered that something ended: longer than an older publication may live."""
         return 2 * self.bounds.most + TOMBSTONE_SECONDS
-
-
-class Presentity(Struct, frozen=True, kw_only=True, gc=False):
-    """All publications of a presentity for one package, the one modified last at the end."""
-
-    aor: str
-    event: str
-    publications: tuple[Publication, ...] = ()
-    endings: Mapping[str, int] = field(default_factory=dict)
-    """Names of what is over for good, with the epoch second until which that is remembered."""
-
-    def live(self, now: float) -> list[Publication]:
-        """Return the publications that count."""
-        return [publication for publication in self.publications if publication.expires > now]
-
-    def documents(self, now: float) -> list[Document]:
-        """Return the documents to compose, oldest first."""
-        return [one.document for one in self.publications if one.expires > now and one.document is not None]
-
-    def remembering(self, endings: Mapping[str, int]) -> "Presentity":
-        """Return the presentity with endings that are remembered until an epoch second."""
-        return replace(self, endings={**self.endings, **endings})
-
-    def next_expiry(self) -> int | None:
-        """Return when the next publication, tombstone or ending goes, in epoch seconds."""
-        publications = min((forget_at(publication) for publication in self.publications), default=None)
-        if not self.endings:
-            return publications
-        endings = min(self.endings.values())
-        return endings if publications is None else min(endings, publications)
-
-
-class Published(Struct, frozen=True, kw_only=True, gc=False):
-    """An accepted PUBLISH: the new state, the row to save (None for a repeat), and what to answer."""
-
-    presentity: Presentity
-    publication: Publication
-    lifetime: int
-    repeated: bool = False
-    changed: bool = True
-    """Whether watchers may see a difference; a refresh changes nothing (RFC 3903 §6 step 6)."""
-    endings: tuple[str, ...] = ()
-    """Names of what has newly ended for good."""
-
-
-def forget_at(publication: Publication) -> int:
-    """Return the epoch second at which a publication may be forgotten."""
-    return publication.expires or publication.received + TOMBSTONE_SECONDS
 
 
 def expired(presentity: Presentity, now: float) -> Presentity:

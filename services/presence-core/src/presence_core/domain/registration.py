@@ -7,7 +7,7 @@ from math import ceil
 from event_packages.errors import BadRequest, Forbidden, StaleCSeq
 from lamplighter_proto import Binding, Register
 from presence_core.domain.lifetime import Bounds, grant
-from presence_core.domain.presentity import TOMBSTONE_SECONDS
+from presence_core.domain.publication import TOMBSTONE_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import asyncpg
 
 from lamplighter_proto import Dialog, DialogRoute, Flow, Transaction
 from presence_core.domain.documents import XcapDocument
-from presence_core.domain.presentity import Publication
+from presence_core.domain.publication import Publication
 from presence_core.domain.registration import Contact
 from presence_core.domain.sharing import shared_accept, shared_flow, shared_route
 from presence_core.domain.subscription import Status, Subscription
