@@ -1,4 +1,4 @@
-"""The Bus over NATS: frames per subject and loop turn, at most once (design §3 "Frames").
+"""The Bus over NATS: frames per subject and two turns of the loop, at most once (design §3 "Frames").
 
 Rule 1: while the connection is away nothing is buffered: old frames would only arrive too late.
 Rule 2: frames have a connection of their own, a `Link`; nats-py's serves the directory and whatever is rare (ADR 0012).
@@ -33,7 +33,7 @@ class NatsBus:
         self.nc = Client()
         self.link = Link(url, name, self._changed)
         self._url, self._name = url, name
-        self._outgoing = Outgoing(lambda: asyncio.get_running_loop().call_soon(self._flush))
+        self._outgoing = Outgoing(self._flush_late)
         self._subscriptions: dict[str, int] = {}
         self._listeners: list[Callable[[bool], None]] = []
         prefix = f"presence_{service.removeprefix('presence-').replace('-', '_')}_bus"
@@ -90,6 +90,11 @@ class NatsBus:
             self._outgoing.put(subject, message)
         else:
             self._lost.inc()
+
+    def _flush_late(self) -> None:
+        """Flush when the loop has looked at its sockets once more: what has come meanwhile goes along."""
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self._flush)
 
     def _flush(self) -> None:
         for subject, messages in self._outgoing.take():
