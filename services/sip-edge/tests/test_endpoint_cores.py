@@ -106,6 +106,21 @@ async def test_request_over_the_limit_of_waiting_ones_is_refused_503() -> None:
     assert bench.statuses == [503, 200]
 
 
+async def test_request_to_cores_that_have_enough_is_refused_at_little_cost() -> None:
+    bench = await Bench(max_pending_per_core=1).start()
+
+    bench.receive(request("PUBLISH", headers=PUBLISH, branch="z9hG4bKone", call_id="one"))
+    bench.receive(request("PUBLISH", headers=PUBLISH, branch="z9hG4bKone", call_id="one"))
+    bench.receive(request("PUBLISH", headers=PUBLISH, branch="z9hG4bKtwo", call_id="two"))
+    kept = len(bench.endpoint.transactions)
+    await turns()
+    bench.receive(request("PUBLISH", headers=PUBLISH, branch="z9hG4bKtwo", call_id="two"))
+    await turns()
+
+    assert (kept, bench.statuses) == (1, [503, 200, 200])
+    assert bench.wire.responses()[0].headers.get("Retry-After") == "7"
+
+
 @pytest.mark.parametrize(("reliable", "statuses"), [(True, [503, 200]), (False, [200])])
 async def test_endpoint_that_drains_answers_what_is_pending_and_takes_nothing_new(
     reliable: bool, statuses: list[int]

@@ -168,6 +168,30 @@ def test_core_that_has_enough_gets_no_more_while_others_do() -> None:
     assert (full, other, pending.is_crowded(waiting(9).command)) == (True, False, False)
 
 
+def test_pending_is_full_when_every_core_that_has_had_commands_has_enough() -> None:
+    cores = Cores({1: "core-1", 2: "core-2"})
+    pending = cores.pending(limit_of_core=1)
+    pending.add(waiting(7))
+    one = pending.full
+    pending.add(waiting(8, shard=2))
+    both = pending.full
+    pending.take(7)
+
+    assert (one, both, pending.full) == (True, True, False)
+
+
+def test_core_that_is_gone_does_not_keep_pending_from_being_full() -> None:
+    cores = Cores({1: "core-1", 2: "core-2"})
+    pending = cores.pending(limit_of_core=1)
+    pending.add(waiting(7))
+    pending.add(waiting(8, shard=2))
+    pending.take(7)
+    cores.owners[1] = "core-2"
+    pending.reassign({1})
+
+    assert pending.full
+
+
 def test_command_that_goes_to_another_core_counts_there() -> None:
     cores = Cores({1: "core-1", 2: "core-2"})
     pending = cores.pending(limit_of_core=1)

@@ -60,15 +60,15 @@ class Pending:
         self._shares = Shares(limit_of_name)
         self._limit_of_core = limit_of_core
         self._at: Counter[str] = Counter()
-        """How many commands each core has."""
+        """How many commands each core has, also those that had some and have none now."""
 
     def __len__(self) -> int:
         return len(self._table)
 
     @property
     def full(self) -> bool:
-        """Return whether no other request may wait."""
-        return len(self._table) >= self._limit
+        """Return whether no other request may wait, whatever it is about: in all, or at any core that has some."""
+        return len(self._table) >= self._limit or min(self._at.values(), default=0) >= self._limit_of_core
 
     def is_crowded(self, command: Command) -> bool:
         """Return whether too many commands wait already about the same one, or for the same core."""
@@ -109,10 +109,11 @@ class Pending:
             self._send_again(waiting)
 
     def reassign(self, shards: Collection[int]) -> None:
-        """Send the commands of `shards` to their owners of now."""
+        """Send the commands of `shards` to their owners of now, and forget owners that have none."""
         for waiting in self._table.values():
             if waiting.command.shard in shards:
                 self._send_again(waiting)
+        self._at = Counter({owner: commands for owner, commands in self._at.items() if commands})
 
     def resend(self) -> None:
         """Send every command again, as after a time without the bus."""
@@ -161,5 +162,3 @@ class Pending:
     def _count(self, owner: str | None, change: int) -> None:
         if owner is not None:
             self._at[owner] += change
-            if not self._at[owner]:
-                del self._at[owner]
