@@ -10,6 +10,9 @@ SOURCES := proto libs services cli tests bench conftest.py
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+COMPILED := build/compiled
+COMPILED_TESTS := libs services/sip-edge services/notifier services/presence-core \
+                  tests/integration/test_publish.py tests/integration/test_subscribe.py tests/integration/test_dialog.py
 MANIFESTS := constraints.txt $(addsuffix /pyproject.toml,$(MEMBERS))
 
 # The first of these that is new enough and can make a virtual environment.
@@ -25,6 +28,10 @@ help: ## print the targets
 .PHONY: run
 run: $(VENV)/.run ## start everything in the foreground (ARGS="--policy rules …" for `lamplighter up`)
 	exec $(BIN)/lamplighter up $(ARGS)
+
+.PHONY: run-compiled
+run-compiled: $(COMPILED)/.done ## the same with the hot modules compiled, which takes a C compiler
+	PYTHONPATH=$(CURDIR)/$(COMPILED) exec $(BIN)/lamplighter up $(ARGS)
 
 .PHONY: install
 install: $(VENV)/.dev ## make .venv with the services and the developers' tools
@@ -56,6 +63,11 @@ manifests: $(VENV)/.dev ## check what runs on Kubernetes: every overlay, against
 test: $(VENV)/.dev ## run all tests (ARGS="-k name …" for pytest)
 	$(BIN)/pytest $(ARGS)
 
+.PHONY: test-compiled
+test-compiled: $(COMPILED)/.done ## test what is compiled (ARGS="-k name …" for pytest)
+	@PYTHONPATH=$(COMPILED) $(BIN)/python -c 'import sys, sip.parsing; sys.exit(not sip.parsing.__file__.endswith(".so"))'
+	PYTHONPATH=$(CURDIR)/$(COMPILED) $(BIN)/pytest $(COMPILED_TESTS) $(ARGS)
+
 .PHONY: test-compose
 test-compose: $(VENV)/.dev ## test on docker compose, on an engine of its own if none runs (ARGS="-k name …" for pytest)
 	scripts/ci/test-compose $(ARGS)
@@ -66,7 +78,7 @@ soak: $(VENV)/.dev ## simulate many systems that fail (SEEDS=1000 FIRST=0 MINUTE
 	    --minutes $(or $(MINUTES),0) $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/.bench ## measure beside Kamailio, which it installs (ROUNDS=3 SECONDS=6; ARGS="--servers open,cache …")
+bench: $(VENV)/.bench $(COMPILED)/.done ## measure beside Kamailio, which it installs (ROUNDS=3 SECONDS=6; ARGS="--servers open,cache …")
 	$(BIN)/python -m bench.compare --rounds $(or $(ROUNDS),3) --seconds $(or $(SECONDS),6) $(ARGS)
 
 .PHONY: fmt
@@ -81,7 +93,7 @@ proto: $(VENV)/.run ## write proto/asyncapi.yaml from the messages
 
 .PHONY: clean
 clean: ## remove .venv and caches; what `make run` keeps is not touched
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(COMPILED) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(wildcard $(SOURCES)) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.python:
@@ -98,6 +110,15 @@ $(VENV)/.run: $(VENV)/.python $(MANIFESTS)
 $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 	@echo 'installing the developers'\'' tools into $(VENV)'
 	@$(PIP) --requirement requirements-dev.txt
+	@touch $@
+
+# What mypyc makes lies beside a copy of the sources, so that nothing old is ever taken for the sources themselves.
+$(COMPILED)/.done: $(VENV)/.dev scripts/compile $(shell find proto/src libs/*/src services/*/src -name '*.py')
+	@echo 'compiling the hot modules into $(COMPILED), which takes some minutes'
+	@rm -rf $(COMPILED) && mkdir -p $(COMPILED)
+	@cp -r proto/src/. $(addsuffix /src/.,$(wildcard libs/* services/*)) $(COMPILED)
+	@find $(COMPILED) -name __pycache__ -prune -exec rm -rf {} +
+	@$(BIN)/python scripts/compile $(COMPILED)
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.dev requirements-bench.txt

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench" / "results"
 """presload's own reports of the last session."""
 DOCS = ROOT / "docs" / "bench"
-USUAL = "open,rules,cache,locked,db,mem"
+USUAL = "open,compiled,rules,cache,locked,db,mem"
 
 
 def main() -> None:

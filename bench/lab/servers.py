@@ -15,6 +15,8 @@ from lamplighter_cli import ports
 from lamplighter_cli.embedded.postgres import Postgres
 
 HERE = Path(__file__).resolve().parent.parent
+COMPILED = {"PYTHONPATH": str(HERE.parent / "build" / "compiled")}
+"""Has the services take the hot modules as `make build/compiled/.done` compiles them."""
 HOST = "127.0.0.1"
 START_SECONDS = 90.0
 STOP_SECONDS = 60.0
@@ -133,6 +135,7 @@ def _says(process: "subprocess.Popen[bytes]", log: Path, words: str) -> bool:
 
 SERVERS: Mapping[str, Server] = {
     "open": Lamplighter(name="Lamplighter"),
+    "compiled": Lamplighter(name="Lamplighter, compiled", settings=COMPILED),
     "rules": Lamplighter(
         name="Lamplighter, rules", options=("--policy", "rules", "--xcap", "integrated"), with_rules=True
     ),

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
 import pytest
+from msgspec import structs
 
 from presence_core.domain.subscription import Status
 from presence_core.domain.watcher import KnownWatcher
@@ -159,7 +160,7 @@ async def test_subscription_that_ends_before_it_is_saved_is_gone(
     rig.store.gate.clear()
     rig.changes().subscriptions |= {"a": stored_subscription("a"), "b": stored_subscription("b")}
     await rig.stuck()
-    refreshed = replace(stored_subscription("b"), cseq_limit=1000)
+    refreshed = structs.replace(stored_subscription("b"), cseq_limit=1000)
     rig.changes().gone["a"] = 3
     rig.changes().subscriptions["b"] = refreshed
 

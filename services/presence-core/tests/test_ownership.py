@@ -1,7 +1,8 @@
 """Owners that come, go and fail."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from event_packages.base import EventPackage
 from lamplighter_proto import Answer, Moved, Publish, Subscribe

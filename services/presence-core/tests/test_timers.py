@@ -1,7 +1,8 @@
 """Deadlines: kept, moved, and found again by the next owner."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from event_packages.base import EventPackage
 from lamplighter_proto import Binding, Publish, Register, Subscribe

@@ -5,7 +5,8 @@ Rule 1: who may see less is shown less at once; what changes the status of a sub
 
 import logging
 from collections.abc import Hashable, Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from event_packages.base import EventPackage
 from event_packages.errors import Forbidden

@@ -150,7 +150,7 @@ class Loader:
         entry = shard.entry(subscription.presentity, subscription.event, package)
         self._compose(shard, entry, now)
         certain = self._decided(shard, package, subscription, now)
-        decided = certain or replace(subscription, view=None)
+        decided = certain or structs.replace(subscription, view=None)
         shard.add_subscription(decided)
         known = shard.known.get((decided.presentity, decided.event), {}).get(decided.watcher)
         if known is not None and decided.status != Status.TERMINATED:
@@ -175,13 +175,13 @@ class Loader:
         try:
             verdict = self._authorizer.verdict(shard, package, asker_of(stored), now)
         except Forbidden:
-            return replace(stored, view=None)
-        live = replace(stored, status=Status.ACTIVE) if stored.status == Status.TERMINATED else stored
+            return structs.replace(stored, view=None)
+        live = structs.replace(stored, status=Status.ACTIVE) if stored.status == Status.TERMINATED else stored
         after = ruled(live, live.status, verdict)
         if stored.status != Status.TERMINATED and (after.status, after.reason) != (stored.status, stored.reason):
             _decide_anew(shard, stored.presentity)
             return None
-        return replace(stored, view=after.view)
+        return structs.replace(stored, view=after.view)
 
 
 def _documents(before: Shard | None) -> Mapping[Body, Document]:

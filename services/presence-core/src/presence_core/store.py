@@ -51,8 +51,7 @@ class StoredPublication(Struct, frozen=True, kw_only=True, gc=False):
     publication: Publication
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredSubscription:
+class StoredSubscription(Struct, frozen=True, kw_only=True, gc=False):
     """A subscription with the progress of its delivery.
 
     `cseq_limit` is the last CSeq its owner may have used; `notified` the hash of the document that the watcher
@@ -65,8 +64,7 @@ class StoredSubscription:
     notified: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredContact:
+class StoredContact(Struct, frozen=True, kw_only=True, gc=False):
     """A binding of the registrar as stored."""
 
     shard: int
@@ -74,16 +72,14 @@ class StoredContact:
     contact: Contact
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredWatcher:
+class StoredWatcher(Struct, frozen=True, kw_only=True, gc=False):
     """A watcher that is decided about, or waits, as stored."""
 
     shard: int
     watcher: KnownWatcher
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(Struct, frozen=True, kw_only=True, gc=False):
     """Something of a presentity that is over for good, such as a dialog; remembered until an epoch second."""
 
     shard: int
@@ -102,8 +98,7 @@ EndingKey = tuple[str, str, str]
 """Canonical AOR, event package, name of what ended."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(Struct, frozen=True, kw_only=True, gc=False):
     """How far a dialog's delivery has come, saved now and then."""
 
     shard: int

@@ -1,7 +1,8 @@
 """SUBSCRIBE: load, decide, save, tell (RFC 6665 §4.2.1)."""
 
 from collections.abc import Callable, Hashable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from event_packages.base import EventPackage
 from event_packages.errors import Forbidden
@@ -14,7 +15,8 @@ from presence_core.commits import Commits
 from presence_core.deliver import Teller
 from presence_core.domain.authorization import Verdict, asker_of, ruled
 from presence_core.domain.delivery import CSEQ_BLOCK, Delivery
-from presence_core.domain.subscription import Status, Subscribed, Subscription, call_of, decide_subscribe, ended
+from presence_core.domain.subscribing import decide_subscribe
+from presence_core.domain.subscription import Status, Subscribed, Subscription, call_of, ended
 from presence_core.settings import Settings
 from presence_core.shard import Due, Shard
 from presence_core.watching import Watchers

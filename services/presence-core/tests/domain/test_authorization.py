@@ -1,9 +1,9 @@
 """Verdicts, and what they make of a subscription."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from event_packages.base import EventPackage, View
 from event_packages.errors import Forbidden

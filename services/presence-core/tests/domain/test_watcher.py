@@ -1,9 +1,9 @@
 """What is known of watchers beyond their subscriptions."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from presence_core.domain.subscription import Status, Subscription
 from presence_core.domain.watcher import KnownWatcher, left, noted, watcher_id

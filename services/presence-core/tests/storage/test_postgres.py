@@ -10,6 +10,7 @@ from typing import Protocol
 
 import asyncpg
 import pytest
+from msgspec import structs
 
 from lamplighter_proto.ownership import shard_of
 from lamplighter_runtime.database import load_migrations, migrate
@@ -138,7 +139,7 @@ async def test_adopted_watcher_is_replaced_and_forgotten_as_one_of_ours(
     shard = shard_of("sip:alice@example.com", 64)
     epochs = await postgres_store.claim({shard: 1}, "core-1")
     (waiting,) = (await postgres_store.load([shard])).watchers
-    active = replace(waiting, watcher=replace(waiting.watcher, status=Status.ACTIVE))
+    active = structs.replace(waiting, watcher=replace(waiting.watcher, status=Status.ACTIVE))
 
     await postgres_store.save(Changes(epochs, watchers={active.watcher.key: active}))
 

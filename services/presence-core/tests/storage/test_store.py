@@ -1,10 +1,9 @@
 """What every store promises: memory and PostgreSQL alike."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from presence_core.domain.publication import Publication
 from presence_core.store import (
@@ -59,7 +58,7 @@ async def test_claim_gives_growing_epochs(store: Store) -> None:
 )
 async def test_publication_is_loaded_as_it_was_saved(store: Store, publication: MakePublication, aor: str) -> None:
     epochs = await store.claim({3: 1}, "core-1")
-    saved = stored(msgspec.structs.replace(publication("a", body=b"\x00\xff"), document=None), aor)
+    saved = stored(replace(publication("a", body=b"\x00\xff"), document=None), aor)
 
     await store.save(changes(epochs, [saved]))
 
@@ -216,7 +215,7 @@ async def test_clean_deletes_what_ended_in_shards_that_are_ours(
     ours = await store.claim({3: 1}, "core-1")
     theirs = await store.claim({4: 1}, "core-2")
     ended, live = publication("ended", expires=1000), publication("live", expires=9000)
-    tombstone = msgspec.structs.replace(publication("removed", expires=0), received=1900)
+    tombstone = replace(publication("removed", expires=0), received=1900)
     await store.save(changes(ours, [stored(ended), stored(live), stored(tombstone)], contacts=[stored_contact()]))
     await store.save(changes(theirs, [stored(ended, "sip:b@b", shard=4)]))
 

@@ -7,13 +7,16 @@ Rule 2: whether a watcher is allowed is decided here only, at a SUBSCRIBE and wh
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from msgspec import Struct, structs
+
 from event_packages.base import EventPackage, View
 from event_packages.errors import Forbidden
 from event_packages.rules.decision import Decision, Handling, Question, decide
 from event_packages.rules.identity import identity_of
 from presence_core.domain.documents import NO_DOCUMENTS, Documents
 from presence_core.domain.sharing import shared_view
-from presence_core.domain.subscription import Status, Subscription, ended, event_parameters
+from presence_core.domain.subscribing import event_parameters
+from presence_core.domain.subscription import Status, Subscription, ended
 
 POLITE_BLOCK = "polite-block"
 REJECTED = "rejected"
@@ -38,8 +41,7 @@ class Policy:
         return self.rules and not package.watches and package.name not in self.open_events
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """What is decided about a watcher: `view` is what it may see, None: nothing; `why` is for the operator."""
 
     handling: Handling
@@ -49,8 +51,7 @@ class Verdict:
     """What the rules said, where they were asked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
+class Circumstances(Struct, frozen=True, kw_only=True, gc=False):
     """What a verdict depends on besides the watcher."""
 
     documents: Documents = NO_DOCUMENTS
@@ -58,8 +59,7 @@ class Circumstances:
     now: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
+class Asker(Struct, frozen=True, kw_only=True, gc=False):
     """Who wants to watch whom."""
 
     presentity: str
@@ -126,10 +126,10 @@ def ruled(one: Subscription, before: Status | None, verdict: Verdict) -> Subscri
         case Handling.ALLOW | Handling.POLITE_BLOCK:
             reason = POLITE_BLOCK if verdict.handling == Handling.POLITE_BLOCK else ""
             cause = "approved" if before == Status.PENDING else one.cause
-            return replace(one, status=Status.ACTIVE, reason=reason, cause=cause, view=verdict.view)
+            return structs.replace(one, status=Status.ACTIVE, reason=reason, cause=cause, view=verdict.view)
         case Handling.BLOCK:
-            return replace(ended(one, REJECTED), view=None)
+            return structs.replace(ended(one, REJECTED), view=None)
         case _ if before == Status.ACTIVE:
-            return replace(ended(one, DEACTIVATED), view=None)
+            return structs.replace(ended(one, DEACTIVATED), view=None)
         case _:
-            return replace(one, status=Status.PENDING, reason="", view=None)
+            return structs.replace(one, status=Status.PENDING, reason="", view=None)

@@ -5,8 +5,10 @@ Rule 2: a CSeq is used once, and only below the limit that is reserved in the st
 Rule 3: a subscription that ended has exactly one more state to tell: that it ended.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
+
+from msgspec.structs import replace
 
 from event_packages.base import State
 from presence_core.domain.subscription import Status, Subscription

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from msgspec import structs
+from msgspec.structs import replace
 
 from presence_core.domain.documents import XcapDocument
 from presence_core.domain.watcher import WatcherKey
@@ -184,4 +184,4 @@ class MemoryStore:
 
 
 def _unparsed(row: StoredPublication) -> StoredPublication:
-    return structs.replace(row, publication=structs.replace(row.publication, document=None))
+    return replace(row, publication=replace(row.publication, document=None))

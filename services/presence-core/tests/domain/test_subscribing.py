@@ -8,7 +8,8 @@ from event_packages.base import EventPackage
 from event_packages.errors import BadRequest, IntervalTooBrief, NoSuchDialog, NotAcceptable, StaleCSeq
 from lamplighter_proto import DialogRoute, Flow, Subscribe
 from presence_core.domain.lifetime import Bounds
-from presence_core.domain.subscription import Status, Subscribed, Subscription, accepts, decide_subscribe, ended
+from presence_core.domain.subscribing import accepts, decide_subscribe
+from presence_core.domain.subscription import Status, Subscribed, Subscription, ended
 
 BOUNDS = Bounds(least=60, most=3600, default=1800)
 NOW = 1000.0
