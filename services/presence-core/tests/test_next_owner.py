@@ -1,6 +1,7 @@
 """What the next owner of a shard makes of decisions, rules and views (design §3 "Ownership")."""
 
 import pytest
+from msgspec.structs import replace
 
 from event_packages.registry import Registry
 from event_packages.rules.testing import validity
@@ -132,9 +133,9 @@ async def test_next_owner_applies_a_validity_that_ended_meanwhile(
     put_rules(ruled, handled("allow", conditions=validity(period)))
     reply = await watching(ruled, commands.subscribe())
     await ruled.die()
-    for tag, row in ruled.store.subscriptions.items():
-        object.__setattr__(row.subscription, "expires", 2_000_000_000)
-        assert tag == to_tag(reply)
+    ((tag, row),) = ruled.store.subscriptions.items()
+    assert tag == to_tag(reply)
+    ruled.store.subscriptions[tag] = replace(row, subscription=replace(row.subscription, expires=2_000_000_000))
 
     monkeypatch.setattr(clock, "wall", lambda: 1_893_456_001.0 + wall() - now)
     following = await successor(ruled, packages, directory)
