@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from sys import intern
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 
@@ -23,7 +23,7 @@ from presence_core.store import (
     StoredWatcher,
 )
 
-Row = asyncpg.Record | dict[str, Any]
+Row: TypeAlias = asyncpg.Record | dict[str, Any]
 Columns = list[list[object]]
 
 _SEPARATOR = "\n"
