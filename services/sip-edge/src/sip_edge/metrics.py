@@ -74,7 +74,7 @@ class EdgeCollector(Collector):
         yield _labelled("notify_responses", "Responses to NOTIFYs by class.", "class", counts.notify_responses)
         yield _labelled("tcp_closed", "TCP connections that we closed.", "reason", counts.closed)
         yield _labelled("over_rate", "Messages over the rate of their source.", "result", counts.over_rate)
-        yield _plain("crowded", "Requests refused because many of their presentity, watcher or core wait.", counts.crowded)
+        yield _plain("crowded", "Requests refused: too many of their presentity, watcher or core wait.", counts.crowded)
         yield _plain("retransmissions", "Requests recognised as retransmissions.", counts.retransmissions)
         yield _plain("command_repeats", "Commands sent to a core again.", counts.repeats)
         yield _plain("late_answers", "Answers of a core that nobody waited for.", counts.late_answers)
