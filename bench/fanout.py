@@ -115,9 +115,9 @@ def lines(results: list[Fanout]) -> Iterator[str]:
         reports = (one.others_alone, one.others_beside_paced, one.others_beside_all)
         cells = " | ".join(_delay(report.latency_ms.get("publish_notify")) for report in reports)
         yield f"| {one.server} | {cells} | {_verdict(*reports)} |"
-    best = min(one.noise.calibration_ms for one in results)
+    usual = noise.usual_calibration(one.noise for one in results)
     for one in results:
-        if reasons := one.noise.reasons(best):
+        if reasons := one.noise.reasons(usual):
             yield f"\nnoisy: {one.server}: {', '.join(reasons)}"
 
 

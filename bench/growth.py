@@ -205,7 +205,7 @@ def lines(growth: Growth) -> Iterator[str]:
     )
     yield f"| {head} |"
     yield "|" + "---|" * (head.count("|") + 1)
-    best = min(one.calibration_ms for size in growth.sizes for one in size.noisy)
+    usual = noise.usual_calibration(one for size in growth.sizes for one in size.noisy)
     for size in growth.sizes:
         core = size.pss_bytes[SERVICE]
         cells = [
@@ -220,7 +220,7 @@ def lines(growth: Growth) -> Iterator[str]:
             f"{size.killed_ms / 1e3:.2f}",
             f"{size.left_ms / 1e3:.2f}",
             f"{size.loading_seconds:.2f}",
-            f"{sum(bool(one.reasons(best)) for one in size.noisy)} of {len(size.noisy)}",
+            f"{sum(bool(one.reasons(usual)) for one in size.noisy)} of {len(size.noisy)}",
             "; ".join(filter(None, size.verdicts)) or "0",
         ]
         yield f"| {' | '.join(cells)} |"

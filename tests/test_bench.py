@@ -61,7 +61,7 @@ def test_run_beside_others_is_excluded_and_listed_with_the_reason(tmp_path: Path
     assert lines[-1].endswith(": others used 30% of the CPU")
 
 
-def test_run_on_a_slower_machine_than_the_best_is_excluded(tmp_path: Path) -> None:
+def test_run_on_a_slower_machine_than_usual_is_excluded(tmp_path: Path) -> None:
     lines = shown(tmp_path, run(1000), run(10, noise=QUIET | {"calibration_ms": 14.0}))
 
     assert lines[2].endswith("| 1 clean, 1 too noisy |")

@@ -9,7 +9,7 @@ from statistics import median
 import msgspec
 
 from bench.compare.loads import LOADS
-from bench.lab.noise import Noise
+from bench.lab.noise import Noise, usual_calibration
 from bench.lab.presload import Report
 
 
@@ -40,20 +40,20 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     runs: list[Run]
 
     @property
-    def best_calibration_ms(self) -> float:
-        """Return the shortest calibration."""
-        return min((run.noise.calibration_ms for run in self.runs), default=0.0)
+    def usual_calibration_ms(self) -> float:
+        """Return the median of the calibrations."""
+        return usual_calibration(run.noise for run in self.runs)
 
     def noisy(self) -> list[tuple[Run, list[str]]]:
         """Return the runs that do not count, each with the reasons."""
-        best = self.best_calibration_ms
-        return [(run, reasons) for run in self.runs if (reasons := run.noise.reasons(best))]
+        usual = self.usual_calibration_ms
+        return [(run, reasons) for run in self.runs if (reasons := run.noise.reasons(usual))]
 
     def of(self, load: str, server: str, *, keep_noisy: bool = False) -> "Cell":
         """Return what counts of a load on a server."""
-        best = self.best_calibration_ms
+        usual = self.usual_calibration_ms
         mine = [run for run in self.runs if (run.load, run.server) == (load, server)]
-        kept = [run for run in mine if keep_noisy or not run.noise.reasons(best)]
+        kept = [run for run in mine if keep_noisy or not run.noise.reasons(usual)]
         return Cell(load=load, runs=kept, excluded=len(mine) - len(kept))
 
     def loads(self) -> list[str]:

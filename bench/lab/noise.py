@@ -1,7 +1,8 @@
 """Whether a run was quiet enough to count: what others did on this machine while it went on.
 
 Three things disqualify a run: CPU that other processes used, CPU that the host gave to others ("steal"), and a loop of
-fixed work that took more CPU time beside the run than it took at best (a slower clock, spoilt caches).
+fixed work that took more CPU time beside the run than it usually took in the session (a slower clock, spoilt caches).
+On a machine whose speed others change all the time the best of a session is a stroke of luck; what is usual is not.
 """
 
 import os
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median_low
 
 import msgspec
 
@@ -20,7 +22,7 @@ OTHERS_MOST = 0.05
 """Of all the CPU time that there was."""
 STEAL_MOST = 0.02
 SLOWER_MOST = 1.25
-"""Times the shortest calibration of a session."""
+"""Times the usual calibration of a session."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -32,14 +34,20 @@ class Noise(msgspec.Struct, kw_only=True):
     calibration_ms: float = 0.0
     """CPU time of the fixed work, the longer of before and after."""
 
-    def reasons(self, best_ms: float) -> list[str]:
-        """Return why the run does not count; `best_ms` is the shortest calibration of the session."""
-        slower = self.calibration_ms / best_ms if best_ms else 1.0
+    def reasons(self, usual_ms: float) -> list[str]:
+        """Return why the run does not count; `usual_ms` is what `usual_calibration` says of the session."""
+        slower = self.calibration_ms / usual_ms if usual_ms else 1.0
         return [
             *([f"others used {self.others:.0%} of the CPU"] if self.others > OTHERS_MOST else []),
             *([f"{self.steal:.0%} of the CPU stolen"] if self.steal > STEAL_MOST else []),
             *([f"fixed work took {slower:.2f} times as long"] if slower > SLOWER_MOST else []),
         ]
+
+
+def usual_calibration(noises: Iterable[Noise]) -> float:
+    """Return the median of the calibrations of a session, in milliseconds; 0 without any."""
+    measured = [one.calibration_ms for one in noises]
+    return median_low(measured) if measured else 0.0
 
 
 @contextmanager
