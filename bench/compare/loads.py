@@ -50,6 +50,9 @@ LOADS: Mapping[str, Load] = {
     SATURATION: Load(
         title="PUBLISH, 1 watcher, 32 in flight", command="publish -P 500 -W 1 -c 32 --seconds {seconds} --warmup 1"
     ),
+    "publish128": Load(
+        title="PUBLISH, 1 watcher, 128 in flight", command="publish -P 500 -W 1 -c 128 --seconds {seconds} --warmup 1"
+    ),
     "publish3": Load(
         title="PUBLISH, 3 watchers, 32 in flight", command="publish -P 200 -W 3 -c 32 --seconds {seconds} --warmup 1"
     ),
@@ -67,6 +70,13 @@ LOADS: Mapping[str, Load] = {
     "subscribe": Load(
         title="SUBSCRIBE with its first NOTIFY, 32 in flight",
         command="subscribe -P 1000 -W 5 -c 32",
+        rate="subscribe",
+        delay="subscribe_notify",
+        further=("subscribe_2xx",),
+    ),
+    "subscribe128": Load(
+        title="SUBSCRIBE with its first NOTIFY, 128 in flight",
+        command="subscribe -P 1000 -W 10 -c 128",
         rate="subscribe",
         delay="subscribe_notify",
         further=("subscribe_2xx",),

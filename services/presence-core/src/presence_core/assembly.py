@@ -1,5 +1,6 @@
 """A core put together: which part knows which. The service gives it NATS and PostgreSQL, a test what it likes."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -105,6 +106,8 @@ def _parts(
         silence=settings.notifier_silence_seconds,
         partial_events=settings.partial_state_events,
         document_limit=settings.document_limit_bytes,
+        # From the database all watchers of a presentity are read, and told, in one turn.
+        at_a_time=sys.maxsize if settings.store == "database" else settings.notifies_per_presentity,
     )
     watchers = Watchers(committer, teller, waiting_days=settings.waiting_days)
     authorizer = Authorizer(settings.watching, packages, committer, teller, watchers)

@@ -14,6 +14,7 @@ from presence_core.domain.delivery import CSEQ_BLOCK, Consequence, Delivery, Pat
 from presence_core.domain.subscription import STATE_NAMES, Status, Subscription
 from presence_core.metrics import Metrics
 from presence_core.outbox import Sender
+from presence_core.pacing import Pacing
 from presence_core.shard import Due, Entry, Shard
 from presence_core.store import Progress
 
@@ -33,7 +34,7 @@ class Teller:
     """Gathers who has to hear what, and tells them once per batch.
 
     `partial_events` are packages whose changes are told by partial documents where a watcher has what they build on;
-    watcher information always is.
+    watcher information always is. `at_a_time` are NOTIFYs about one change of one presentity.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Teller:
         silence: float,
         partial_events: Iterable[str] = (),
         document_limit: int = 900_000,
+        at_a_time: int = 1_000,
     ) -> None:
         self._bus = bus
         self._committer = committer
@@ -58,6 +60,7 @@ class Teller:
         self._silence = silence
         self._partial_events = frozenset(partial_events)
         self._document_limit = document_limit
+        self._pacing = Pacing(at_a_time)
         self._changed: dict[int, tuple[Shard, Entry]] = {}
         self._offered: dict[str, tuple[Shard, Delivery]] = {}
 
@@ -77,11 +80,13 @@ class Teller:
         """Tell nothing of what was to be told."""
         self._changed.clear()
         self._offered.clear()
+        self._pacing.forget()
 
     def forget_shards(self, numbers: Collection[int]) -> None:
         """Tell nothing of what was to be told of shards that are not ours any more."""
         self._changed = {key: one for key, one in self._changed.items() if one[0].number not in numbers}
         self._offered = {tag: one for tag, one in self._offered.items() if one[0].number not in numbers}
+        self._pacing.forget_shards(numbers)
 
     def tell(self, now: float) -> None:
         """Send what has to be sent."""
@@ -93,6 +98,9 @@ class Teller:
             offered, self._offered = self._offered, {}
             for shard, delivery in offered.values():
                 self._tell_offered(shard, delivery, now)
+        if self._pacing:
+            for shard, entry, deliveries in self._pacing.next(now):
+                self._notify(shard, entry, deliveries, now)
 
     def _tell_offered(self, shard: Shard, delivery: Delivery, now: float) -> None:
         subscription = delivery.subscription
@@ -107,7 +115,7 @@ class Teller:
         changed = self._composer.recompose(shard, entry, now)
         self._recomposed(shard, entry, now)
         if changed:
-            self._notify(shard, entry, entry.watchers.values(), now)
+            self._notify(shard, entry, self._pacing.first(shard, entry, now), now)
             for user in self._composer.users(shard, entry):
                 self.changed(shard, user)
 
@@ -183,8 +191,9 @@ class Teller:
     def _settle(self, shard: Shard, delivery: Delivery, status: int, retry_after: int, now: float) -> None:
         tag = delivery.subscription.local_tag
         consequence = delivery.settle(delivery.in_flight, status, retry_after, self._patience, now)
+        waits = bool(self._pacing) and self._pacing.settled(shard, delivery)
         if consequence is Consequence.CONFIRMED:
-            self._confirmed(shard, tag, delivery, now)
+            self._confirmed(shard, tag, delivery, now, waits=waits)
         elif consequence is Consequence.TRY_AGAIN:
             shard.wheel.set((Due.RETRY, tag), delivery.again_at)
         elif consequence is Consequence.ENDS:
@@ -192,12 +201,13 @@ class Teller:
         if consequence is not None:
             self._metrics.outcomes[consequence].inc()
 
-    def _confirmed(self, shard: Shard, tag: str, delivery: Delivery, now: float) -> None:
+    def _confirmed(self, shard: Shard, tag: str, delivery: Delivery, now: float, *, waits: bool) -> None:
         if delivery.over and not delivery.forced:
             self.remove(shard, tag, now)
             return
         shard.unsaved.add(tag)
-        self.offer(shard, delivery)
+        if not waits:
+            self.offer(shard, delivery)
 
     def _end(self, shard: Shard, delivery: Delivery, status: int, now: float) -> None:
         subscription = delivery.subscription
@@ -217,7 +227,8 @@ class Teller:
         self._removed(shard, subscription, now)
 
     def sweep(self, shard: Shard, now: float) -> None:
-        """Tell again what got lost with a notifier that gives no word."""
+        """Tell again what got lost with a notifier that gives no word, and who has waited for others."""
+        self._pacing.on_tick(shard)
         for _, delivery in shard.silent(now - self._silence):
             if now - delivery.left_at > LONG_SILENCES * self._silence:
                 # It was tried for long: not the notifier is dead, but the watcher.

@@ -99,6 +99,11 @@ class Settings(ServiceSettings):
     notifier_silence_seconds: float = Field(
         default=3.0, gt=1, description="Without word of a NOTIFY for so long its notifier counts as dead."
     )
+    notifies_per_presentity: int = Field(
+        default=1_000,
+        ge=10,
+        description="So many NOTIFYs about a change are under way at a time; other watchers of it wait for their turn.",
+    )
     progress_seconds: float = Field(default=5.0, gt=0, description="How often confirmed states are saved.")
 
     @model_validator(mode="after")
