@@ -123,17 +123,10 @@ class Endpoint:
             self._counts.over_rate["dropped"] += 1
         elif (request := self._read(data, channel, peer)) is not None:
             key = server_key(request)
-            if (verdict is Verdict.REFUSE or self.pending.full) and key not in self.transactions:
-                self._count_refused(verdict)
+            if verdict is Verdict.REFUSE and key not in self.transactions:
                 self._refuse_statelessly(request, key, channel, peer)
             else:
                 self._on_read(request, key, channel, peer, now)
-
-    def _count_refused(self, verdict: Verdict) -> None:
-        if verdict is Verdict.REFUSE:
-            self._counts.over_rate["refused"] += 1
-        else:
-            self._counts.crowded += 1
 
     def _read(self, data: bytes, channel: Channel, peer: Peer) -> Request | None:
         """Return the request that a packet is; None when that is dealt with already."""
@@ -151,7 +144,8 @@ class Endpoint:
         return request
 
     def _refuse_statelessly(self, request: Request, key: str, channel: Channel, peer: Peer) -> None:
-        """Answer 503 and remember nothing (RFC 3261 §8.2.7): who has too much to do has to refuse at little cost."""
+        """Answer 503 and remember nothing: the source is over its rate (RFC 3261 §8.2.7)."""
+        self._counts.over_rate["refused"] += 1
         self._counts.responses[503] += 1
         channel.send(responses.refused(request, ServiceUnavailable(self._ways.retry_after), key), peer)
 
@@ -170,7 +164,14 @@ class Endpoint:
             channel.send(seen, peer)
 
     def _enter(self, incoming: Incoming, now: float) -> None:
-        """Serve a request now, or when its source has fewer of them with the cores."""
+        """Serve a request now, or when its source has fewer of them with the cores; refuse it when those have enough.
+
+        A refusal is remembered: were its repeat served, who knows of the 503 alone would not know the entity-tag.
+        """
+        if self.pending.full:
+            self._counts.crowded += 1
+            self._refuse(incoming, ServiceUnavailable(self._ways.retry_after))
+            return
         source = self._sources.limited(incoming.peer[0])
         entry = self._lanes.enter(source, incoming, now)
         if entry is Entry.GO:
