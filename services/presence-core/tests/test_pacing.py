@@ -120,3 +120,18 @@ def memory(core: Core) -> Shard:
 
 def crowded_tags(core: Core) -> list[str]:
     return list(memory(core).deliveries)
+
+
+async def test_progress_of_many_watchers_is_saved_a_few_at_a_time(
+    crowded: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("presence_core.shards.PROGRESS_ROWS", AT_A_TIME)
+    unsaved = memory(crowded).unsaved
+    left = []
+    while crowded.shards._save_some_progress(memory(crowded).number):
+        left.append(len(unsaved))
+
+    await crowded.quiet()
+
+    assert left == [WATCHERS - AT_A_TIME, WATCHERS - 2 * AT_A_TIME]
+    assert len(unsaved) == WATCHERS - 3 * AT_A_TIME

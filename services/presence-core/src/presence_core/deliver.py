@@ -5,6 +5,7 @@ Rule 1: whoever has to be shown less is decided about before anything is shown.
 
 import logging
 from collections.abc import Callable, Collection, Iterable
+from itertools import islice
 
 from event_packages.base import Body
 from lamplighter_proto import Notify, Outcome, Target, subjects
@@ -261,10 +262,10 @@ class Teller:
             return None
         return entry.digest(delivery.confirmed)
 
-    def save_all_progress(self, shard: Shard) -> None:
-        """Save the progress of everybody whose progress is not saved."""
-        for tag in tuple(shard.unsaved):
+    def save_all_progress(self, shard: Shard, most: int | None = None) -> None:
+        """Save the progress of everybody whose progress is not saved, or of so many at most."""
+        for tag in tuple(islice(shard.unsaved, most)):
+            shard.unsaved.discard(tag)
             delivery = shard.deliveries.get(tag)
             if delivery is not None:
                 self.save_progress(shard, tag, delivery)
-        shard.unsaved.clear()

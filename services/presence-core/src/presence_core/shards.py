@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.25
 TICK_SECONDS = 0.1
+PROGRESS_ROWS = 500
+"""Rows of progress in a commit."""
+_NONE = -1
 CLEAN_SECONDS = 30.0
 FIRST_PIECE = 2
 """Shards that are loaded first; how long they take says how many come next."""
@@ -258,9 +261,7 @@ class Shards:
             "documents": self._documents.run(),
             "shards": self.run(),
             "ticks": self._every(TICK_SECONDS, self._handlers.on_tick),
-            "progress": self._every(
-                self._settings.progress_seconds, lambda shard, _: self._teller.save_all_progress(shard)
-            ),
+            "progress": self._save_progress_for_ever(),
             "cleaner": self._clean_for_ever(),
         }
 
@@ -278,6 +279,23 @@ class Shards:
             for shard in list(self.served.values()):
                 work(shard, now)
             self._teller.tell(now)
+
+    async def _save_progress_for_ever(self) -> None:
+        """Save how far every watcher has come, shard by shard and a few rows at a time: others wait for that commit."""
+        while True:
+            for number in list(self.served) or [_NONE]:
+                await asyncio.sleep(self._settings.progress_seconds / max(1, len(self.served)))
+                while self._save_some_progress(number):  # noqa: ASYNC110
+                    await asyncio.sleep(TICK_SECONDS)
+
+    def _save_some_progress(self, number: int) -> bool:
+        """Return whether there is more."""
+        shard = self.served.get(number)
+        if shard is None or self._unsure():
+            return False
+        self._teller.save_all_progress(shard, PROGRESS_ROWS)
+        self._teller.tell(clock.wall())
+        return len(shard.unsaved) >= PROGRESS_ROWS
 
     async def _clean_for_ever(self) -> None:
         while True:
