@@ -63,6 +63,8 @@ class Lamplighter:
         folder.chmod(0o755)  # The embedded PostgreSQL is another user when we are root.
         sip, http = ports.free(HOST, udp=True), ports.free(HOST, count=_HTTP_PORTS)
         log, data = folder / "server.log", folder / "data"
+        if self.settings == COMPILED and not Path(COMPILED["PYTHONPATH"], ".done").exists():
+            raise SystemExit("nothing is compiled: make build/compiled/.done")
         settings = [f"{key}={value}" for key, value in self.settings.items()]
         program = [str(HERE.parent / ".venv" / "bin" / "lamplighter"), "up", "--data", str(data)]
         places = ["--sip", f"{HOST}:{sip}", "--http", f"{HOST}:{http}"]

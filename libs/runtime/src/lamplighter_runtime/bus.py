@@ -24,7 +24,7 @@ class Bus(Protocol):
         """Return whether what is sent now has a chance to arrive."""
 
     def send(self, subject: str, message: Message) -> None:
-        """Queue a message; it leaves with the others of its subject in this loop turn."""
+        """Queue a message; it leaves, within two turns of the loop, with the others of its subject."""
 
     async def subscribe(self, subject: str, codec: FrameCodec[M], handler: Handler[M], queue: str = "") -> None:
         """Call `handler` with the messages of every frame; `queue` names a group that shares the subject."""
@@ -40,7 +40,7 @@ class Bus(Protocol):
 
 
 class Outgoing:
-    """Messages of this loop turn, by subject, in order."""
+    """Messages that have not left yet, by subject, in order; the first one schedules that they leave."""
 
     def __init__(self, schedule: Callable[[], object]) -> None:
         self._queues: dict[str, list[Message]] = {}

@@ -85,7 +85,7 @@ class NatsBus:
         return self.link.connected
 
     def send(self, subject: str, message: Message) -> None:
-        """Queue a message for this loop turn; drop it while the connection is away."""
+        """Queue a message for the next frame; drop it while the connection is away."""
         if self.link.connected:
             self._outgoing.put(subject, message)
         else:
